@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be made: `products/<name>.yaml` as one frozen value. Nobody reads YAML after it, nobody changes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from kiln import share, spec
+from kiln.errors import Refused, SpecError, known
+from kiln.spec import Size
+
+Abi = Literal["arm64-v8a", "armeabi-v7a", "x86_64"]
+_WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
+
+
+@dataclass(frozen=True)
+class Board:
+    """The device: how it is reached, what its processor takes, how much memory (bytes) and storage it has."""
+
+    transport: str
+    abi: Abi
+    march: str
+    ram: Size
+    emmc: Size
+    cpus: int = 2
+    kernel: str = ""                   # virt: the pin of the kernel that boots
+    loader: str = ""                   # virt: the pin of the C library that runs shared programs
+
+
+@dataclass(frozen=True)
+class Base:
+    """Where the partition images come from: a pinned archive, or the miniature tree of the sandbox."""
+
+    pin: str = ""
+    sandbox: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.pin) == bool(self.sandbox):
+            raise SpecError("base wants either pin or sandbox")
+
+
+@dataclass(frozen=True)
+class System:
+    """What OpenHarmony's own build.sh makes: product name and targets."""
+
+    name: str
+    targets: tuple[str, ...]
+    tree: str = ""
+
+
+@dataclass(frozen=True)
+class Native:
+    """One native target: a pin or a path of ours, the CMake targets wanted, where they go on the board."""
+
+    install: str
+    pin: str = ""
+    path: str = ""
+    targets: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.pin) == bool(self.path):
+            raise SpecError("a native target wants either pin or path")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model: a pin or a path below our data, how it is quantized, the context (tokens) and KV cache type."""
+
+    recipe: str
+    context: int
+    pin: str = ""
+    path: str = ""
+    kv: Literal["f16", "q8_0", "q4_0"] = "f16"
+    card: str = ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """The image: `epoch` (seconds, UTC) is the only time in it; `model_in` is a partition or auto."""
+
+    epoch: int
+    formats: tuple[str, ...]
+    model_in: Literal["auto", "vendor", "model"] = "auto"
+
+
+@dataclass(frozen=True)
+class Service:
+    """The server on the board."""
+
+    name: str
+    host: str = "127.0.0.1"
+    port: int = 8080
+    threads: int = 4
+    slots: int = 1
+    api_key_file: str = ""
+
+    def __post_init__(self) -> None:
+        try:
+            local = ipaddress.ip_address(self.host).is_loopback
+        except ValueError as error:
+            raise SpecError(f"service.host {self.host!r} is not an address") from error
+        if not local and not self.api_key_file:
+            raise SpecError(f"service.host {self.host} is open to the network", hint="set service.api_key_file, or host: 127.0.0.1")
+        if not _WORD.fullmatch(self.name):
+            raise SpecError(f"service.name {self.name!r} must be a lower-case word of at most 32 characters")
+        if not 1 <= self.port <= 65535 or not 1 <= self.threads <= 64 or not 1 <= self.slots <= 64:
+            raise SpecError("service.port, threads or slots is out of range")
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `check` asks: card ids on which the unquantized model is surest, one more drawn by `seed`."""
+
+    min_correct: int
+    ask: tuple[str, ...] = ()
+    seed: int = 0                      # 0: drawn anew each run
+    boot_timeout: int = 60             # seconds
+
+
+@dataclass(frozen=True)
+class Product:
+    """Everything that a build knows. Made once, by load()."""
+
+    board: Board
+    sdk: str
+    base: Base
+    system: System
+    native: dict[str, Native]
+    model: Model
+    image: Image
+    service: Service
+    check: Check
+    name: str = field(default="", metadata={"yaml": False})
+
+
+def names(folder: Path | None = None) -> tuple[str, ...]:
+    """All products, sorted."""
+    files = (folder or share.folder("products")).glob("*.yaml")
+    return tuple(sorted(file.stem for file in files))
+
+
+def load(name: str, folder: Path | None = None) -> Product:
+    """The product of that name. Raises Refused for an unknown name, SpecError with file:line for a bad file."""
+    folder = folder or share.folder("products")
+    if name not in names(folder):
+        raise Refused(f"unknown product {name!r}", hint=known(name, names(folder)))
+    made = spec.read(folder / f"{name}.yaml", Product, shown=f"products/{name}.yaml")
+    return dataclasses.replace(made, name=name)
+
+
+def canonical(value: Any) -> str:
+    """A slice of the configuration as canonical JSON: the same text for the same value, whatever the YAML looked like."""
+    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What passes between steps: frozen values, saved as canonical JSON beside the files that they name.
+
+Paths in a saved value are relative to its folder, so equal results are equal bytes in any folder; load() makes them
+absolute again. Nothing else crosses from one step to the next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from kiln import stamp
+
+T = TypeVar("T")
+NAME = "result.json"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One pinned input as the manifest lists it."""
+
+    name: str
+    kind: str
+    version: str
+    sha256: str
+    size: int
+    licence: str
+    pinned: bool = True
+
+
+@dataclass(frozen=True)
+class Tree:
+    """An unpacked (and patched) input."""
+
+    root: Path
+    input: Input
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """An `ohos-sdk/linux/native` layout for one ABI, real or stand-in.
+
+    `file` is its ohos.toolchain.cmake, `runtime` the shared C++ library that a shared program needs on the board,
+    `identity` what a compiler cache must know, `hidden` the paths that must not be found in a binary.
+    """
+
+    root: Path
+    file: Path
+    abi: str
+    triple: str
+    identity: str
+    runtime: Path
+    sandbox: bool
+    key: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file for the board (or for the host): what it is and where it goes. `sha256` is of the file.
+
+    `dest` is absolute on the board ("" for a host program); `mode`, `uid`, `gid` never come from the host file.
+    """
+
+    file: Path
+    dest: str
+    mode: int
+    uid: int
+    gid: int
+    label: str
+    origin: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What a native target or the system build gave."""
+
+    items: tuple[Artifact, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A row of the partition table: sectors of 512 bytes; size 0 means up to the end of the disk."""
+
+    name: str
+    start: int
+    size: int
+    image: Path | None
+    guid: str = ""
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Base:
+    """The images that we inject into: the partition table and the image of each partition, and what they are."""
+
+    partitions: tuple[Partition, ...]
+    parameter: Path
+    abi: str                           # of the userland
+    version: str                       # of OpenHarmony
+    sandbox: bool
+    inputs: tuple[Input, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class Gguf:
+    """A model file: `recipe` says how it was quantized, `sha256` and `size` (bytes) are of the file."""
+
+    file: Path
+    sha256: str
+    size: int
+    recipe: str
+    name: str
+    licence: str
+    context: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What goes where on the board; `model` is the partition that holds the model file at `model_path`."""
+
+    items: tuple[Artifact, ...]
+    partitions: tuple[Partition, ...]
+    model: str
+    model_path: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file of images/."""
+
+    file: Path
+    format: str
+    size: int
+    sha256: str
+    partition: str = ""
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Images:
+    """What a build gives: the files of images/ and the manifest beside them."""
+
+    outputs: tuple[Output, ...]
+    manifest: Path
+    key: str
+
+
+def save(value: Any, folder: Path) -> Path:
+    """Write `value` to folder/result.json, paths relative to it. Gives the file back."""
+    file = folder / NAME
+    stamp.write(file, json.dumps(_plain(value, folder), sort_keys=True, indent=1) + "\n")
+    return file
+
+
+def load(kind: type[T], file: Path) -> T:
+    """The value that save() wrote; `file` is the result.json. Our own file, so a mismatch is a bug and raises as one."""
+    return _rich(json.loads(file.read_text()), kind, file.parent)  # type: ignore[no-any-return]
+
+
+def _plain(value: Any, folder: Path) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name), folder) for field in dataclasses.fields(value)}
+    if isinstance(value, Path):
+        return os.path.relpath(value, folder)
+    if isinstance(value, (tuple, list)):
+        return [_plain(item, folder) for item in value]
+    return value
+
+
+def _rich(value: Any, kind: Any, folder: Path) -> Any:
+    if value is None:
+        return None
+    if dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{name: _rich(item, hints[name], folder) for name, item in value.items()})  # type: ignore[operator]
+    if get_origin(kind) is tuple:
+        return tuple(_rich(item, get_args(kind)[0], folder) for item in value)
+    if Path in (kind, *get_args(kind)):
+        return Path(os.path.normpath(folder / value))
+    return value
