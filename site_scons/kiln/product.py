@@ -157,5 +157,4 @@ def load(name: str, folder: Path | None = None) -> Product:
 
 def canonical(value: Any) -> str:
     """A slice of the configuration as canonical JSON: the same text for the same value, whatever the YAML looked like."""
-    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=dataclasses.asdict)

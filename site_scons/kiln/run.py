@@ -24,7 +24,9 @@ from kiln.errors import ProgramError, Refused, one_line
 
 CLEAN = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "LANGUAGE": "C", "TZ": "UTC", "PYTHONHASHSEED": "0"}
 TAIL = 60
-_WATCH = 'read -r word || kill -KILL -- "-$1"'
+_children: set[subprocess.Popen[bytes]] = set()
+_interrupted = threading.Event()
+_WATCH = 'read -r word || kill -s KILL -- "-$1"'
 
 # Which package of Debian and Ubuntu brings a program that we may miss; doctor installs the same.
 PACKAGES = {
@@ -89,6 +91,8 @@ def run(argv: Sequence[str | os.PathLike[str]], *, cwd: Path | None = None, env:
         if timer:
             timer.cancel()
     done = Finished(code, tuple(kept))
+    if _interrupted.is_set():
+        raise ProgramError(f"interrupted while {words[0].rsplit('/', 1)[-1]} ran", hint="run it again: what was finished stays", code=code)
     if late.is_set():
         raise ProgramError(f"{_short(words)} did not end within {timeout:.0f} s", where=log or "", code=code)
     if code not in ok:
@@ -111,9 +115,11 @@ def started(argv: Sequence[str | os.PathLike[str]], *, cwd: Path | None = None, 
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     if stdin is not None and child.stdin:
         threading.Thread(target=_feed, args=(child, stdin), daemon=True).start()
+    _children.add(child)
     try:
         yield child
     finally:
+        _children.discard(child)
         kill(child)
         child.wait()
         if child.stdout:
@@ -127,6 +133,13 @@ def kill(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass
+
+
+def interrupt() -> None:
+    """End every running child, because we were told to stop; what waits for one raises that it was interrupted."""
+    _interrupted.set()
+    for child in tuple(_children):
+        kill(child)
 
 
 def _too_late(child: subprocess.Popen[bytes], late: threading.Event) -> None:

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The front door of our own SConstruct: the command line understood or refused, help, the database's place, the lock.
+
+What changes a whole SCons run is done here and nowhere else; someone else's SConstruct does not call it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import SCons.Script
+
+from kiln import product, run
+from kiln.errors import Refused, known
+from kiln.tools import boundary, settings, verbs
+
+STEPS = {
+    "image": "the image, and everything that it needs (the default)",
+    "sdk": "the cross compiler",
+    "system": "OpenHarmony's libraries and base images",
+    "native": "llama.cpp for the board",
+    "host": "llama.cpp's tools for this machine",
+    "model": "the quantized model",
+    "board": "what the virtual board boots with",
+}
+
+
+def own(env: Any) -> None:
+    """Take over this SCons run for one product. Refuses, with exit code 2, what SCons would swallow."""
+    with boundary.reading():
+        here = Path(env.Dir("#").get_abspath())
+        given = settings.read(SCons.Script.ARGLIST, here, _jobs(env))
+        _targets(SCons.Script.COMMAND_LINE_TARGETS, here, given.build)
+        env["KILN_SETTINGS"] = given
+        env.Help(_help(), append=False)
+        env.SetOption("no_progress", True)
+        if "chat" in SCons.Script.COMMAND_LINE_TARGETS:
+            env.SetOption("num_jobs", 1)  # in the main thread, where Ctrl-C can mean "stop this answer"
+        elif not _j_given():
+            # Two of our nodes at once: one that compiles, with all cores, and one that downloads or packs.
+            env.SetOption("num_jobs", 2)
+        if not env.GetOption("help"):
+            given.build.mkdir(parents=True, exist_ok=True)
+            _lock(given.build / ".lock")
+            _end_children_on_signals()
+        env.SConsignFile(str(given.build / ".sconsign"))
+
+
+def _j_given() -> bool:
+    words = [*os.environ.get("SCONSFLAGS", "").split(), *sys.argv[1:]]
+    return any(word.startswith(("-j", "--jobs")) for word in words)
+
+
+def _jobs(env: Any) -> int | None:
+    return int(env.GetOption("num_jobs")) if _j_given() else None
+
+
+def _targets(names: Iterable[str], here: Path, build: Path) -> None:
+    """Refuse a target that is no step, no verb and no path below build/: SCons would call a folder's name up to date."""
+    every = {**STEPS, **verbs.names()}
+    for name in names:
+        below = Path(os.path.normpath(here / name))
+        if name not in every and build not in (below, *below.parents):
+            raise Refused(f"unknown target {name!r}", hint=known(name, every))
+
+
+def _lock(file: Path) -> None:
+    """One run per checkout. The lock is the open file: a killed run leaves nothing behind."""
+    stream = file.open("a+")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        stream.seek(0)
+        raise Refused(f"another run is building here: {stream.read().strip() or 'unknown'}", where=file.parent,
+                      hint="wait for it, or give build=ANOTHER_FOLDER") from None
+    stream.truncate(0)
+    user = os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
+    stream.write(f"process {os.getpid()} of {user}, since {time.strftime('%H:%M:%S')}, {' '.join(sys.argv[1:]) or 'scons'}\n")
+    stream.flush()
+    _held.append(stream)
+
+
+_held: list[Any] = []
+
+
+def release() -> None:
+    """Give the checkout's lock back: `chat` waits for a person, not for a build."""
+    while _held:
+        _held.pop().close()
+
+
+def _end_children_on_signals() -> None:
+    """SCons notes Ctrl-C and waits for its actions; children have their own process groups, so we end them."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reader,), daemon=True).start()
+
+
+def _watch(reader: int) -> None:
+    while numbers := os.read(reader, 64):
+        if {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} & set(numbers):
+            run.interrupt()
+
+
+def _help() -> str:
+    rows = [("Products", [(name, "") for name in product.names()]), ("Targets", list(STEPS.items())),
+            ("Verbs", list(verbs.names().items())),
+            ("Variables", [(f"{one.name}={one.default}", one.help) for one in settings.VARIABLES])]
+    lines = ["Kiln bakes a large language model into an OpenHarmony image.", "",
+             "  scons product=NAME [TARGET or VERB] [VARIABLE=VALUE ...]", ""]
+    for title, entries in rows:
+        lines += [title, *(f"  {name:<20} {text}".rstrip() for name, text in entries), ""]
+    return "\n".join(lines)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image: what the product ships, placed, injected and packed into build/<product>/images, with its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kiln import product as products
+from kiln import results
+from kiln.product import Product
+from kiln.tools import outside
+from kiln.tools.settings import Settings
+
+REVISION = "1"
+
+
+def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: Any) -> Any:
+    """The node of the Images; building it is the default target."""
+    settings: Settings = env["KILN_SETTINGS"]
+    folder = settings.build / product.name
+
+    def make(key: str) -> Sequence[Path]:
+        from kiln import image as room
+        from kiln import run
+        from kiln.image import place
+
+        found = outside.result(env, results.Base, base)
+        gguf = outside.result(env, results.Gguf, model)
+        items = [item for one in natives for item in outside.result(env, results.Artifacts, one).items]
+        placed = place.place(product, found, tuple(items), gguf)
+        log = run.rotate(folder / "logs" / "image.log")
+        made = room.bake(product, found, placed, inputs=_inputs(env), steps=_steps(env, base, natives, model),
+                         into=folder / "images", scratch=folder / "image", log=log, key=key)
+        results.save(made, folder / "images")
+        return [output.file for output in made.outputs]
+
+    def inputs() -> Sequence[str]:
+        every = [outside.result(env, results.Artifacts, one).key for one in natives]
+        return [outside.result(env, results.Base, base).key, outside.result(env, results.Gguf, model).sha256, *every]
+
+    slices = (product.board, product.image, product.service, product.model)
+    step = outside.Step("image", ", ".join(product.image.formats), folder / "images", make, inputs,
+                        (REVISION, product.name, *map(products.canonical, slices)))
+    return outside.node(env, step, [base, *natives, model])
+
+
+def _inputs(env: Any) -> tuple[results.Input, ...]:
+    """Every pinned input of this run, as the manifest lists them."""
+    trees = [outside.result(env, results.Tree, one).input for one in env.get("KILN_SOURCES", {}).values()]
+    return tuple(sorted(trees, key=lambda one: one.name))
+
+
+def _steps(env: Any, base: Any, natives: Sequence[Any], model: Any) -> tuple[tuple[str, str], ...]:
+    """Step and key of everything that went in."""
+    rows = [("system", outside.result(env, results.Base, base).key), ("model", outside.result(env, results.Gguf, model).key)]
+    rows += [("native", outside.result(env, results.Artifacts, one).key) for one in natives]
+    return tuple(sorted(rows))

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Native: one native target of a product for the board; HostTools: llama.cpp's tools for this machine, shared by products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kiln import pin as pins
+from kiln import product as products
+from kiln import results
+from kiln.product import Product
+from kiln.tools import boundary, outside, source
+from kiln.tools.sdk import host_abi
+from kiln.tools.settings import Settings
+
+REVISION = "1"
+
+
+def native(env: Any, product: Product, name: str, sdk: Any) -> Any:
+    """The node of the Artifacts of the native target `name`."""
+    settings: Settings = env["KILN_SETTINGS"]
+    target = product.native[name]
+    folder = settings.build / product.name / "native" / name
+    slice_ = products.canonical({"native": target, "board": [product.board.abi, product.board.march]})
+
+    def build(tree: results.Tree, toolchain: results.Toolchain, key: str, log: Path) -> None:
+        from kiln import native as room
+
+        room.llama_for_board(tree, toolchain, product, folder=folder, key=key, log=log, jobs=settings.jobs,
+                             ccache=_ccache(settings), hide=(settings.build, settings.cache))
+
+    return _node(env, target.pin, sdk, folder, name, slice_, build, product.name, name in settings.dev)
+
+
+def host_tools(env: Any, product: Product) -> Any:
+    """The node of the Artifacts of llama-quantize and its kin for this machine, made by the SDK's own compiler."""
+    settings: Settings = env["KILN_SETTINGS"]
+    name = product.native["llama.cpp"].pin
+    with boundary.reading():
+        pin = pins.load(name)
+    folder = settings.build / "host" / f"{name}-{source.key8(pin)}"
+
+    def build(tree: results.Tree, toolchain: results.Toolchain, key: str, log: Path) -> None:
+        from kiln import native as room
+
+        room.llama_for_host(tree, toolchain, folder=folder, key=key, log=log, jobs=settings.jobs,
+                            ccache=_ccache(settings), hide=(settings.build, settings.cache))
+
+    return _node(env, name, env.Sdk(product, host_abi()), folder, "host tools", "host", build, "", "host" in settings.dev)
+
+
+def _node(env: Any, pin: str, sdk: Any, folder: Path, name: str, slice_: str,
+          build: Callable[[results.Tree, results.Toolchain, str, Path], None], product: str, live: bool) -> Any:
+    settings: Settings = env["KILN_SETTINGS"]
+    tree = env.PinnedSource(pin)
+
+    def make(key: str) -> Sequence[Path]:
+        from kiln import run
+
+        log = run.rotate(settings.build / product / "logs" / f"native-{name.replace(' ', '-')}.log")
+        build(outside.result(env, results.Tree, tree), outside.result(env, results.Toolchain, sdk), key, log)
+        return [item.file for item in results.load(results.Artifacts, folder / "out" / results.NAME).items]
+
+    def inputs() -> Sequence[str]:
+        return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, tree).input.sha256
+
+    step = outside.Step("native", f"{name} with {sdk.dir.name}", folder / "out", make, inputs, (REVISION, slice_),
+                        kept=True, foreign=True, live=live)
+    return outside.node(env, step, [tree, sdk])
+
+
+def _ccache(settings: Settings) -> Path | None:
+    return settings.cache / "ccache" if settings.ccache else None

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What refuses a build in its first second: the configuration against itself, the model against the board."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from kiln import boards, family, image, model, pin, share, stamp
+from kiln.errors import Refused, known
+from kiln.image import formats, place, table
+from kiln.model import budget, gguf, recipes
+from kiln.product import Product
+from kiln.tools.settings import Settings
+
+
+def check(product: Product, source: Path | None, settings: Settings) -> str:
+    """Every check before the work, in order of cost. Gives what was found as JSON; raises at the first that says no."""
+    names(product)
+    found: dict[str, object] = {"product": product.name}
+    if source is not None:
+        if not source.is_file():
+            raise Refused(f"the model {source} is not there", hint="give model=PATH of a GGUF")
+        header = gguf.header(source)
+        room = place.room(_table(product), product)
+        budget.check(header, product, room)
+        found |= {"model": header.name, "bytes": source.stat().st_size, "room": room}
+    return json.dumps(found, sort_keys=True) + "\n"
+
+
+def names(product: Product) -> None:
+    """Every name in the product is one that exists: transport, recipe, formats, pins."""
+    family.load(boards, product.board.transport)
+    family.load(recipes, product.model.recipe)
+    for form in product.image.formats:
+        family.load(formats, form)
+    wanted = [product.sdk, product.board.kernel, product.board.loader, product.base.pin, product.model.pin]
+    wanted += [native.pin for native in product.native.values()]
+    for name in filter(None, wanted):
+        pin.load(name)
+    for name, native in product.native.items():
+        for need in native.needs:
+            if need not in product.native:
+                raise Refused(f"native target {name} needs {need!r}, which the product does not have", hint=known(need, product.native))
+
+
+def _table(product: Product) -> list[table.Row]:
+    """The partition table as the base will have it."""
+    if not product.base.sandbox:
+        raise Refused(f"base {product.base.pin!r} cannot be read yet", hint="use a product whose base is the sandbox")
+    files = sorted((share.folder("sandbox") / product.base.sandbox).rglob("parameter.txt*"))
+    return table.parse(files[0].read_text())

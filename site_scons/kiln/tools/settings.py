@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one run was asked for: every variable of the command line, typed, with its default and its line of help."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kiln.errors import Refused, known
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One `name=value` of the command line. `kind`: word, path, flag (0 or 1), count, words."""
+
+    name: str
+    default: str
+    help: str
+    kind: str = "word"
+
+
+VARIABLES = (
+    Variable("product", "virt", "which product: a file of products/"),
+    Variable("model", "", "a GGUF to bake instead of the product's (told in the manifest as not pinned)", "path"),
+    Variable("build", "build", "where everything is built", "path"),
+    Variable("cache", "", "downloads and kept results [XDG_CACHE_HOME or ~/.cache, then /kiln]", "path"),
+    Variable("mirror", "", "a folder of pinned inputs, asked before the network", "path"),
+    Variable("offline", "0", "1: take nothing from the network", "flag"),
+    Variable("made", "1", "0: do not reuse kept results (SDK, llama.cpp)", "flag"),
+    Variable("ccache", "1", "0: compile without the compiler cache", "flag"),
+    Variable("jobs", "", "how many compilers at once [-j, else the number of cores]", "count"),
+    Variable("dev", "", "native targets whose own build system is asked every time, by name, or ohos", "words"),
+    Variable("verbose", "0", "1: show the programs that are run", "flag"),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run. `build` and `cache` are absolute."""
+
+    product: str
+    model: Path | None
+    build: Path
+    cache: Path
+    mirror: Path | None
+    offline: bool
+    made: bool
+    ccache: bool
+    jobs: int
+    dev: tuple[str, ...]
+    verbose: bool
+
+
+def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) -> Settings:
+    """The variables of one command line as Settings. Raises Refused for an unknown, repeated or unfit one.
+
+    `here` is the folder that relative paths are meant from; `jobs` what -j says, None if it was not given.
+    """
+    values = {variable.name: variable.default for variable in VARIABLES}
+    seen: set[str] = set()
+    for name, value in given:
+        if name not in values:
+            raise Refused(f"unknown variable {name!r}", hint=known(name, values))
+        if name in seen:
+            raise Refused(f"variable {name} is given twice", hint="give it once")
+        seen.add(name)
+        values[name] = value
+    for variable in VARIABLES:
+        _fits(variable, values[variable.name])
+    cache = values["cache"] or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kiln")
+    return Settings(
+        product=values["product"], build=_path(here, values["build"]), cache=_path(here, cache),
+        model=_path(here, values["model"]) if values["model"] else None,
+        mirror=_path(here, values["mirror"]) if values["mirror"] else None,
+        offline=values["offline"] == "1", made=values["made"] == "1", ccache=values["ccache"] == "1",
+        jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),
+        dev=tuple(word for word in values["dev"].split(",") if word), verbose=values["verbose"] == "1")
+
+
+def _fits(variable: Variable, value: str) -> None:
+    if variable.kind == "flag" and value not in ("0", "1"):
+        raise Refused(f"{variable.name}={value} must be 0 or 1")
+    if variable.kind == "count" and value and not re.fullmatch(r"[1-9]\d{0,2}", value):
+        raise Refused(f"{variable.name}={value} must be a number from 1 to 999")
+    if variable.kind == "path" and ("\n" in value or "\0" in value):
+        raise Refused(f"{variable.name} must be a path on one line")
+
+
+def _path(here: Path, value: str) -> Path:
+    return Path(os.path.normpath(here / Path(value).expanduser()))

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person asks for that is no file: check, chat, doctor ... One table: name, what it needs, function, help line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import SCons.Action
+import SCons.Script
+
+from kiln.tools import boundary
+from kiln.tools.settings import Settings
+
+
+@dataclass(frozen=True)
+class Verb:
+    """`needs` names the aliases that must be made first; `act` gets the environment and gives lines to print."""
+
+    name: str
+    needs: tuple[str, ...]
+    act: Callable[[Any], Sequence[str]]
+    help: str
+
+
+def _check(env: Any) -> Sequence[str]:
+    from kiln.tools import board
+
+    return board.check(env)
+
+
+def _chat(env: Any) -> Sequence[str]:
+    from kiln.tools import board
+
+    return board.chat(env)
+
+
+def _doctor(env: Any) -> Sequence[str]:
+    from kiln import doctor
+    from kiln.errors import Refused
+
+    settings: Settings = env["KILN_SETTINGS"]
+    report = doctor.examine(env["KILN_PRODUCT"], settings.build, settings.cache)
+    if report.missing:
+        sys.stdout.write("\n".join(report.lines) + "\n")
+        raise Refused(f"this machine lacks {', '.join(report.missing)}", hint=report.command)
+    return report.lines
+
+
+def _distclean(env: Any) -> Sequence[str]:
+    import shutil
+
+    settings: Settings = env["KILN_SETTINGS"]
+    for entry in settings.build.iterdir():
+        if entry.name == ".lock":
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    return [f"removed everything below {settings.build}; the cache {settings.cache} stays"]
+
+
+TABLE = (
+    Verb("check", ("image", "board"), _check, "boot the image, ask it, judge it: card.json"),
+    Verb("chat", ("image", "board"), _chat, "boot the image and talk to it"),
+    Verb("doctor", (), _doctor, "what this machine lacks, and the one command that installs it"),
+    Verb("distclean", (), _distclean, "remove everything below build/"),
+)
+
+
+def names() -> dict[str, str]:
+    """Every verb and its line of help."""
+    return {verb.name: verb.help for verb in TABLE}
+
+
+def verbs(env: Any) -> None:
+    """Make an alias of each verb; its action runs whenever it is asked for."""
+    for verb in TABLE:
+        action = SCons.Action.Action(_perform, None)
+        env.AlwaysBuild(env.Alias(verb.name, [env.Alias(need) for need in verb.needs], action, KILN_VERB=verb))
+
+
+def _perform(target: Sequence[Any], source: Sequence[Any], env: Any) -> None:
+    verb: Verb = env["KILN_VERB"]
+    settings: Settings = env["KILN_SETTINGS"]
+    with boundary.acting(settings.build):
+        lines = verb.act(env)
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
