@@ -155,6 +155,16 @@ class Images:
     key: str
 
 
+@dataclass(frozen=True)
+class Boot:
+    """What the virtual board boots with: a kernel (version `release`) and the initial RAM disk that fits it."""
+
+    kernel: Path
+    initrd: Path
+    release: str
+    key: str
+
+
 def save(value: Any, folder: Path) -> Path:
     """Write `value` to folder/result.json, paths relative to it. Gives the file back."""
     file = folder / NAME

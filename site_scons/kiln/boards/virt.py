@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""virt: an arm64 machine of QEMU that boots the whole-disk image. The image is never written to.
+
+cortex-a76 has exactly the RK3568's features (facts: QEMU 7.2 knows no cortex-a55, and `max` boots at half the speed).
+The service binds 127.0.0.1 in the guest; the sandbox's init relays the forwarded port to it, and answers on a second
+forwarded port about itself (sandbox/board/README.md).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import platform
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kiln import run
+from kiln.boards import Facts, ServiceStatus
+from kiln.errors import BoardError, one_line
+from kiln.product import Product
+from kiln.results import Boot, Images
+
+QEMU = "qemu-system-aarch64"
+GUEST = "10.0.2.15"
+REPLY_MOST = (1 << 20) + 256
+KEPT = 400                             # console lines that we remember
+_PORT_TAKEN = "Could not set up host forwarding rule"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The two forwarded ports, on 127.0.0.1 of this machine and in the guest."""
+
+    service: int
+    control: int
+    guest_service: int
+    guest_control: int
+
+
+@dataclass
+class Console:
+    """The console's log as it grows: raw bytes in the file, clean lines here."""
+
+    file: Path
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
+    offset: int = 0
+    rest: bytes = b""
+
+    def fresh(self) -> list[str]:
+        """The whole lines that came since the last call."""
+        with self.file.open("rb") as stream:
+            stream.seek(self.offset)
+            got = stream.read(1 << 20)
+        self.offset += len(got)
+        *whole, self.rest = (self.rest + got).split(b"\n")
+        self.rest = self.rest[-4096:]
+        new = [text for line in whole if (text := one_line(line.decode("utf-8", "replace"), 500))]
+        self.lines.extend(new)
+        return new
+
+
+@dataclass
+class VirtualBoard:
+    """A running QEMU; the Board of boards/__init__.py."""
+
+    child: subprocess.Popen[bytes]
+    ports: Ports
+    console: Console
+    facts: Facts
+    service: str
+    began: float
+    said: list[str]
+    up: bool = False
+
+    @property
+    def url(self) -> str:
+        """Of the service, from this machine."""
+        return f"http://127.0.0.1:{self.ports.service}"
+
+    def seconds(self) -> float:
+        """Since power-on."""
+        return time.monotonic() - self.began
+
+    def watch(self) -> None:
+        """Raise BoardError if QEMU has ended or the service does not stay up."""
+        dead = self.child.poll() is not None
+        for line in self.console.fresh():
+            self.up = self.up or "init: the network is up" in line
+            if re.search(rf"init: .*service {re.escape(self.service)}(: \d+ exits in| is dropped:)", line):
+                raise self.failure(f"{self.service} does not stay up")
+        if dead:
+            why = f"QEMU: {' '.join(self.said)}" if self.said else "the board switched itself off"
+            raise self.failure(one_line(why, 400))
+
+    def failure(self, what: str) -> BoardError:
+        """The error, with the last console lines and the log's path."""
+        self.console.fresh()
+        last = " | ".join(self.console_tail(6)) or "nothing"
+        return BoardError(f"{what}; the console's last lines: {last}", hint=f"log: {self.console.file}")
+
+    def console_tail(self, lines: int) -> list[str]:
+        """The last lines of the console that say anything, without escapes."""
+        return list(self.console.lines)[-lines:]
+
+    def status(self, service: str) -> ServiceStatus:
+        """What the board's init knows of a service."""
+        _, text = self.ask("status", service)
+        said = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        return ServiceStatus(said.get("state", "").strip(), _number(said.get("pid")), _number(said.get("exits")),
+                             one_line(said.get("last", "")), _number(said.get("VmRSS")) * 1024, _number(said.get("VmHWM")) * 1024)
+
+    def run(self, argv: Sequence[str]) -> tuple[int, str]:
+        """Run a program on the board as root: its exit code and what it printed (at most 1 MiB)."""
+        return self.ask("run", *argv)
+
+    def ask(self, *words: str, timeout: float = 130) -> tuple[int, str]:
+        """One request to the control port: the code and the text of its answer."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.ports.control), timeout=timeout) as line:
+                line.sendall(json.dumps(words).encode() + b"\n")
+                return _answer(_all(line))
+        except (OSError, ValueError) as error:
+            raise self.failure(f"the board does not answer {words[0]!r} on its control port: {error}") from error
+
+    def poweroff(self) -> None:
+        """Switch off in order and wait for the end."""
+        if self.child.poll() is not None:
+            return
+        self.ask("poweroff", timeout=10)
+        try:
+            self.child.wait(timeout=15)
+        except subprocess.TimeoutExpired as error:
+            raise self.failure("the board does not power off") from error
+        self.console.fresh()
+
+
+@contextmanager
+def boot(product: Product, images: Images, means: Boot, *, logs: Path) -> Iterator[VirtualBoard]:
+    """The board, with power on. It is switched off in order when the block ends well, killed when it does not."""
+    disk = next((output.file for output in images.outputs if output.format == "gpt"), None)
+    if disk is None or not disk.is_file():
+        raise BoardError("there is no whole-disk image to boot", hint="image.formats of the product must hold gpt")
+    console = Console(run.rotate(logs / "board-console.log"))
+    console.file.parent.mkdir(parents=True, exist_ok=True)
+    for last in (False, False, True):
+        console.file.write_bytes(b"")
+        ports, began = _ports(product), time.monotonic()
+        with run.started(argv(product, disk, means, ports, console.file), env={"TMPDIR": str(logs)}) as child:
+            said = _listened(child)
+            if not last and _port_taken(child, said):
+                continue
+            board = VirtualBoard(child, ports, console, facts(product), product.service.name, began, said)
+            yield board
+            board.poweroff()
+            return
+
+
+def argv(product: Product, disk: Path, means: Boot, ports: Ports, console: Path) -> list[str]:
+    """QEMU's command line."""
+    local = ipaddress.ip_address(product.service.host).is_loopback
+    words = ["console=ttyAMA0", "panic=-1", "quiet", "ohos.boot.hardware=virt", f"kiln.control={ports.guest_control}"]
+    if local:
+        words.append(f"kiln.relay={ports.guest_service}")
+    net = ["user", "id=n0", "restrict=on", f"hostfwd=tcp:127.0.0.1:{ports.service}-{GUEST}:{ports.guest_service}",
+           f"hostfwd=tcp:127.0.0.1:{ports.control}-{GUEST}:{ports.guest_control}"]
+    machine = ("virt,gic-version=host", "-accel", "kvm", "-cpu", "host") if kvm() else \
+        ("virt,gic-version=3", "-accel", "tcg,thread=multi", "-cpu", "cortex-a76")
+    return [run.find(QEMU), "-M", *machine,
+            "-smp", str(product.board.cpus), "-m", f"{product.board.ram >> 20}M", "-nodefaults", "-display", "none", "-no-reboot",
+            "-chardev", f"file,id=c0,path={_comma(console)}", "-serial", "chardev:c0",
+            "-kernel", str(means.kernel), "-initrd", str(means.initrd), "-append", " ".join(words),
+            "-drive", f"if=none,id=d0,file={_comma(disk)},format=raw,snapshot=on,cache=unsafe",
+            "-device", "virtio-blk-device,drive=d0", "-netdev", ",".join(net), "-device", "virtio-net-device,netdev=n0"]
+
+
+def kvm() -> bool:
+    """Whether this machine can run the board's processor as its own."""
+    return platform.machine() in ("aarch64", "arm64") and os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def facts(product: Product) -> Facts:
+    """What the card says about this board."""
+    version = run.run([run.find(QEMU), "--version"]).text
+    found = re.search(r"version ([0-9][\w.]*)", version)
+    return Facts("virt", "", "host" if kvm() else "cortex-a76", product.board.cpus, kvm(), found[1] if found else "unknown")
+
+
+def _ports(product: Product) -> Ports:
+    """Two free ports. Another program may take one before QEMU does; boot() then tries again."""
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        return Ports(one.getsockname()[1], two.getsockname()[1], product.service.port, 7 if product.service.port != 7 else 9)
+
+
+def _port_taken(child: subprocess.Popen[bytes], said: list[str]) -> bool:
+    try:
+        child.wait(timeout=0.3)        # the board needs longer than that to start, so nobody waits for us
+    except subprocess.TimeoutExpired:
+        return False
+    time.sleep(0.1)
+    return any(_PORT_TAKEN in line for line in said)
+
+
+def _listened(child: subprocess.Popen[bytes]) -> list[str]:
+    """What QEMU itself prints, as it comes: its last 20 lines."""
+    said: list[str] = []
+
+    def listen() -> None:
+        assert child.stdout is not None
+        try:
+            for raw in child.stdout:
+                said[:] = [*said, one_line(raw.decode("utf-8", "replace"), 300)][-20:]
+        except ValueError:             # closed under us: the board was ended
+            return
+
+    threading.Thread(target=listen, daemon=True).start()
+    return said
+
+
+def _all(line: socket.socket) -> bytes:
+    got = bytearray()
+    while len(got) <= REPLY_MOST and (piece := line.recv(65536)):
+        got += piece
+    return bytes(got)
+
+
+def _answer(reply: bytes) -> tuple[int, str]:
+    """`ok CODE LENGTH` and so many bytes, or `error TEXT`."""
+    head, _, body = reply.partition(b"\n")
+    match = re.fullmatch(rb"ok (\d{1,3}) (\d{1,8})", head)
+    if not match or len(body) != int(match[2]):
+        raise ValueError(one_line(head.decode("utf-8", "replace"), 200) or "an empty answer")
+    return int(match[1]), body.decode("utf-8", "replace")
+
+
+def _number(text: str | None) -> int:
+    found = re.match(r"\s*(\d{1,15})", text or "")
+    return int(found[1]) if found else 0
+
+
+def _comma(path: Path) -> str:
+    """A path inside a QEMU option: a comma is doubled."""
+    return str(path).replace(",", ",,")
