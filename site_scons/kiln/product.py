@@ -100,6 +100,10 @@ class Service:
     threads: int = 4
     slots: int = 1
     api_key_file: str = ""
+    start: Literal["boot", "normal", "condition"] = "normal"
+    importance: int = 0                # nice, -20..19
+    cores: tuple[int, ...] = ()        # the processors it may run on; none: all
+    secon: str = "u:r:su:s0"           # the domain that default (root) builds have; without one all files are denied
 
     def __post_init__(self) -> None:
         try:
@@ -112,6 +116,8 @@ class Service:
             raise SpecError(f"service.name {self.name!r} must be a lower-case word of at most 32 characters")
         if not 1 <= self.port <= 65535 or not 1 <= self.threads <= 64 or not 1 <= self.slots <= 64:
             raise SpecError("service.port, threads or slots is out of range")
+        if not -20 <= self.importance <= 19 or not all(0 <= core < 64 for core in self.cores):
+            raise SpecError("service.importance must be -20..19 and service.cores 0..63")
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,15 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step as the manifest lists it: what it was made from (its key) and the number of the code that made it."""
+
+    step: str
+    key: str
+    revision: int
+
+
+@dataclass(frozen=True)
 class Tree:
     """An unpacked (and patched) input."""
 

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The image room: a base, what the product ships and a model in; partition images, their formats and a manifest out."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+
+from kiln import family, product as products, stamp
+from kiln.errors import ImageError, Refused
+from kiln.image import formats, inject, manifest, place, service, table, tools
+from kiln.image.formats import ext4 as fresh
+from kiln.product import Product
+from kiln.results import Artifact, Base, Images, Input, Output, Partition, Placement, Step
+
+REVISION = 1
+
+
+def bake(product: Product, base: Base, placement: Placement, *, inputs: Sequence[Input], steps: Sequence[Step],
+         into: Path, scratch: Path, log: Path, key: str = "") -> Images:
+    """Every partition image, packed in each of the product's formats into `into`, and manifest.json beside them.
+
+    `scratch` keeps the finished partitions, each with its stamp, so an interrupted run repeats one of them at most.
+    """
+    if product.image.epoch < 1:
+        raise Refused("image.epoch must be at least 1", where="image.epoch", hint="0 means `now` to e2fsprogs")
+    tools.check()
+    try:
+        return _bake(product, base, placement, inputs, steps, into, scratch, log, key)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise ImageError("the disk is full", where=scratch.parent, hint="free some space and run again: finished parts are kept") from error
+
+
+def _bake(product: Product, base: Base, placement: Placement, inputs: Sequence[Input], steps: Sequence[Step],
+          into: Path, scratch: Path, log: Path, key: str) -> Images:
+    vendor = _image(base, "vendor")
+    items = (*placement.items, *service.generated(product, placement, inputs, vendor, scratch / "service"))
+    rows = tuple(_partition(product, row, base, items, scratch, log) for row in placement.partitions)
+    parameter = service.parameter(product, base, placement, scratch / "parameter.txt")
+    into.mkdir(parents=True, exist_ok=True)
+    outputs = _pack(product, rows, parameter, into, log)
+    key = key or stamp.key(REVISION, base.key, products.canonical(product.image), [[item.dest, item.sha256] for item in items])
+    every = (*steps, *([] if any(one.step == "image" for one in steps) else [Step("image", key, REVISION)]))
+    return Images(outputs, manifest.write(product, inputs, every, outputs, items, into.parent), key)
+
+
+def _pack(product: Product, rows: Sequence[Partition], parameter: Path, into: Path, log: Path) -> tuple[Output, ...]:
+    outputs: list[Output] = []
+    for name in product.image.formats:
+        outputs += family.load(formats, name).pack(product, rows, parameter, into, log)
+    return tuple(outputs)
+
+
+def _partition(product: Product, row: Partition, base: Base, items: Sequence[Artifact], scratch: Path, log: Path) -> Partition:
+    """The row with its finished image: injected into, made anew, or the base's own."""
+    mine = [item for item in items if place.partition_of(item.dest) == row.name]
+    if not mine:
+        return row
+    folder, mount, limit = scratch / row.name, place.MOUNTS[row.name], row.size * table.SECTOR
+    file, epoch = folder / f"{row.name}.img", product.image.epoch
+    key = stamp.key(REVISION, base.key, row.name, limit, epoch, product.name, [dataclasses.astuple(item)[1:] for item in mine])
+    if not stamp.made(folder, key):
+        stamp.unmake(folder)
+        if row.image:
+            inject.inject(row.image, file, mine, mount=mount, limit=limit, epoch=epoch, log=log)
+        else:
+            fresh.make(mine, file, mount=mount, limit=limit, who=f"{product.name}/{row.name}", epoch=epoch, log=log)
+        stamp.make(folder, key, [file])
+    return dataclasses.replace(row, image=file)
+
+
+def _image(base: Base, name: str) -> Path:
+    image = next((row.image for row in base.partitions if row.name == name), None)
+    if image is None:
+        raise ImageError(f"the base has no image of partition {name}")
+    return image

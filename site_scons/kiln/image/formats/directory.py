@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of partition images with parameter.txt: what rkdeveloptool, RKDevTool and Kiln's own flash take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kiln.image import spans
+from kiln.image.table import SECTOR
+from kiln.product import Product
+from kiln.results import Output, Partition
+
+
+def image_name(partition: str) -> str:
+    """The file name of a partition's image: OpenHarmony writes `_` where the table has `-`."""
+    return partition.replace("-", "_") + ".img"
+
+
+def _put(source: Path, into: Path) -> Path:
+    """A sparse copy under its final name; a file that is there is replaced, never written into."""
+    beside = into.with_name(f".{into.name}.tmp")
+    spans.copy(source, beside)
+    return beside.replace(into)
+
+
+def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path) -> tuple[Output, ...]:
+    """Every partition that has an image, and the table."""
+    outputs = []
+    for row in partitions:
+        if row.image:
+            file = _put(row.image, into / image_name(row.name))
+            outputs.append(Output(file, "directory", file.stat().st_size, spans.digest(file), row.name, row.start * SECTOR))
+    text = _put(table, into / "parameter.txt")
+    outputs.append(Output(text, "directory", text.stat().st_size, spans.digest(text)))
+    return tuple(outputs)
