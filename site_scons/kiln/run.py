@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -50,8 +51,9 @@ class Finished:
 
 
 def find(program: str) -> str:
-    """The absolute path of a host program, also in the sbin folders. Raises Refused naming the package."""
-    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+    """The absolute path of a host program, also beside our Python and in the sbin folders. Raises Refused naming the package."""
+    # pip's programs (cmake, ninja) lie beside our Python, which a wrapper runs without its folder on the PATH.
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
     found = shutil.which(program, path=path)
     if found is None:
         package = PACKAGES.get(program, program)

@@ -24,12 +24,11 @@ def virtual_board(env: Any, product: Product, sdk: Any) -> Any:
     template = share.folder("sandbox") / "board"
 
     def make(key: str) -> Sequence[Path]:
-        from kiln import run
-        from kiln.boards import virt
+        from kiln import initrd, run
 
         log = run.rotate(settings.build / product.name / "logs" / "board.log")
-        made = virt.prepare(template, outside.result(env, results.Toolchain, sdk), outside.result(env, results.Tree, kernel),
-                            folder, log=log)
+        made = initrd.prepare(template, outside.result(env, results.Toolchain, sdk), outside.result(env, results.Tree, kernel),
+                              folder, log=log)
         results.save(made, folder)
         return [made.initrd]
 
