@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does the model fit: its file in the partition, its weights, KV cache and buffers in the board's memory.
+
+A first cut, from the header alone and never below the truth for dense models: the weights count once (repacked weights
+replace mapped pages, which the kernel can drop), a sliding window counts as full attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from kiln.errors import KilnError, Refused
+from kiln.model import ggml, recipes, stock
+from kiln.model.gguf import Header
+from kiln.product import Product
+
+MIB = 1 << 20
+BATCH = 512                            # llama-server's physical batch (LLAMA_ARG_UBATCH)
+SYSTEM_SHARE, SYSTEM_LEAST = 4, 128 * MIB   # what the system keeps: a quarter of the memory, 128 MiB at least
+PROGRAM = 32 * MIB                     # the server itself, its tokenizer aside
+CONTEXTS = tuple(1 << n for n in range(17, 7, -1))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one recipe needs of one board, in bytes. `exact` is about `file`: else it is an upper bound.
+
+    `room` is what the partition takes, `reserve` what the system and the server keep of `ram`.
+    """
+
+    recipe: str
+    context: int
+    kv_type: str
+    file: int
+    exact: bool
+    room: int
+    kv: int
+    buffers: int
+    reserve: int
+    ram: int
+
+    @property
+    def memory(self) -> int:
+        """Everything that must lie in memory at once."""
+        return self.file + self.kv + self.buffers + self.reserve
+
+    @property
+    def fits(self) -> bool:
+        """True if the file fits its partition and the rest the memory."""
+        return self.file <= self.room and self.memory <= self.ram
+
+
+def check(header: Header, product: Product, room: int) -> Budget:
+    """The budget of the product's own recipe. Raises Refused, with the numbers and what would fit.
+
+    `room` is the bytes that the model's partition takes.
+    """
+    _sane(header, product)
+    asked = budget(header, product, room)
+    if asked.file > room:
+        raise Refused(f"the model as {asked.recipe} is {_mib(asked.file)}{'' if asked.exact else ' at most'}, its partition takes {_mib(room)}",
+                      where=f"products/{product.name}.yaml", hint=_instead(header, product, room))
+    if asked.memory > asked.ram:
+        raise Refused(f"the model as {asked.recipe} needs {_mib(asked.memory)} of memory (weights {_mib(asked.file)}, KV cache of "
+                      f"{asked.context} tokens in {asked.kv_type} {_mib(asked.kv)}, buffers {_mib(asked.buffers)}, system and server "
+                      f"{_mib(asked.reserve)}), the board has {_mib(asked.ram)}",
+                      where=f"products/{product.name}.yaml", hint=_instead(header, product, room))
+    return asked
+
+
+def budget(header: Header, product: Product, room: int) -> Budget:
+    """What the product's recipe, context and KV type need. Raises ModelError for a source that the recipe cannot take."""
+    predicted = stock.predict(header, recipes.load(product.model.recipe))
+    ram = int(product.board.ram)
+    return Budget(product.model.recipe, product.model.context, product.model.kv, predicted.size, predicted.exact, room,
+                  kv_bytes(header, product.model.context, product.model.kv), buffer_bytes(header, product.model.context),
+                  max(SYSTEM_LEAST, ram // SYSTEM_SHARE) + PROGRAM, ram)
+
+
+def kv_bytes(header: Header, context: int, kind: str) -> int:
+    """Bytes of the KV cache: keys and values of every layer for `context` tokens (all slots together), as llama.cpp
+    rounds them up to 256."""
+    cells, stored = ggml.padded(context, 256), ggml.NAMED[kind.upper()]
+    numbers = sum(heads * (header.head_k + header.head_v) for heads in header.heads_kv)
+    return cells * (-(-numbers // stored.block)) * stored.size
+
+
+def buffer_bytes(header: Header, context: int) -> int:
+    """Bytes of the compute buffers, from above: logits of a whole batch, and some rows of activations and of attention."""
+    batch = min(BATCH, ggml.padded(context, 256))
+    widest = max((tensor.shape[-1] for tensor in header.tensors if "ffn_up" in tensor.name and len(tensor.shape) == 2), default=0)
+    rows = header.n_vocab + 8 * header.n_embd + 3 * widest + ggml.padded(context, 256)
+    return 4 * batch * rows
+
+
+def options(header: Header, product: Product, room: int) -> Iterator[Budget]:
+    """The budget of every recipe that can be made of this model, the largest file first."""
+    made = []
+    for name in recipes.every():
+        try:
+            made.append(budget(header, _with(product, recipe=name), room))
+        except KilnError:              # a quantized source has one recipe: as_is
+            continue
+    yield from sorted(made, key=lambda one: -one.file)
+
+
+def longest(header: Header, product: Product, room: int) -> int:
+    """The largest context (a power of two) that fits with the product's recipe, 0 if none."""
+    most = header.context_length or CONTEXTS[0]
+    tried = (size for size in CONTEXTS if size <= most)
+    return next((size for size in tried if budget(header, _with(product, context=size), room).fits), 0)
+
+
+def _with(product: Product, **changes: object) -> Product:
+    return replace(product, model=replace(product.model, **changes))  # type: ignore[arg-type]
+
+
+def _sane(header: Header, product: Product) -> None:
+    at = f"products/{product.name}.yaml"
+    if not (header.n_layer and header.n_embd and header.n_head and header.tensors):
+        raise Refused(f"the model {header.name!r} does not say its layers, width and heads", where=at, hint="is it a language model?")
+    if header.context_length and product.model.context > header.context_length:
+        raise Refused(f"model.context is {product.model.context}, the model was trained for {header.context_length}",
+                      where=at, hint=f"context: {header.context_length}")
+
+
+def _instead(header: Header, product: Product, room: int) -> str:
+    """What would fit: recipes, a shorter context; or how far the smallest is from it."""
+    every = list(options(header, product, room))
+    fits = [f"{one.recipe} ({_mib(one.file)})" for one in every if one.fits]
+    said = [f"recipes that fit: {', '.join(fits)}"] if fits else []
+    context = longest(header, product, room)
+    if context and context < product.model.context:
+        said.append(f"or context: {context}" if fits else f"context: {context} fits")
+    if not said and every:
+        least = every[-1]
+        said = [f"no recipe fits: the smallest, {least.recipe}, is {_mib(least.file)} and needs {_mib(least.memory)} of memory"]
+    return "; ".join(said)
+
+
+def _mib(size: int) -> str:
+    return f"{size / MIB:.1f} MiB" if size < 100 * MIB else f"{-(-size // MIB)} MiB"

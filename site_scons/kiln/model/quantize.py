@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quantize: a GGUF and a recipe into the model file of the product, the same bytes whatever the machine's threads."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from kiln import results, run, stamp
+from kiln.errors import ModelError
+from kiln.model import gguf, recipes, stock
+from kiln.model.stock import Recipe
+
+_NO_COPY = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
+
+
+def quantize(source: Path, recipe: str, tool: Path, into: Path, *, log: Path, key: str, context: int,
+             line: Callable[[str], None] | None = None) -> results.Gguf:
+    """Make the file `into` from `source` with llama-quantize (`tool`) and save the result beside it.
+
+    `into` is the whole new file or what it was before. `line` gets each line of the tool. Raises ModelError if the
+    source is no whole GGUF, cannot be quantized, or came out as something else than the recipe says.
+    """
+    chosen = recipes.load(recipe)
+    before = gguf.header(source)
+    work = into.parent / f".{into.name}.work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        _make(source, before, chosen, tool, work, log, line)
+        after = _verified(before, gguf.header(work / "model.gguf"), chosen)
+        (work / "model.gguf").replace(into)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    made = results.Gguf(into, stamp.digest(into), after.size, recipe, before.name or source.stem, before.licence, context, key)
+    results.save(made, into.parent)
+    return made
+
+
+def _make(source: Path, before: gguf.Header, chosen: Recipe, tool: Path, work: Path, log: Path,
+          line: Callable[[str], None] | None) -> None:
+    """The new file as work/model.gguf. The names that the tool sees are always these two: a GGUF may quote them."""
+    if not chosen.tool:
+        _copy(source, work / "model.gguf")
+        return
+    stock.quantizable(before)
+    (work / "source.gguf").symlink_to(source.resolve())
+    threads = str(len(os.sched_getaffinity(0)))
+    run.run([tool.resolve(), "source.gguf", "model.gguf", chosen.tool, threads], cwd=work, log=log, line=line)
+
+
+def _copy(source: Path, into: Path) -> None:
+    """A copy that shares its blocks where the file system can. No hard link: it would have the source's mtime, and
+    SCons (content-timestamp) takes another file with an equal mtime for the same."""
+    with source.open("rb") as read, into.open("wb") as write:
+        left = os.fstat(read.fileno()).st_size
+        try:
+            while left > 0 and (sent := os.copy_file_range(read.fileno(), write.fileno(), left)) > 0:
+                left -= sent
+        except OSError as error:
+            if error.errno not in _NO_COPY:
+                raise
+            read.seek(0)
+            write.seek(0)
+            shutil.copyfileobj(read, write, 1 << 20)
+
+
+def _verified(before: gguf.Header, after: gguf.Header, chosen: Recipe) -> gguf.Header:
+    """The same model by another recipe: every tensor is there in its shape, and the file says the recipe's type."""
+    if _shapes(before) != _shapes(after):
+        lost = sorted(set(_shapes(before)) ^ set(_shapes(after)))
+        raise ModelError(f"the quantized model has other tensors than its source: {', '.join(lost[:3]) or 'other shapes'}")
+    said = after.metadata.get("general.file_type")
+    if chosen.tool and said != chosen.file_type:
+        raise ModelError(f"the quantized model says file type {said!r}, {chosen.tool} is {chosen.file_type}")
+    return after
+
+
+def _shapes(header: gguf.Header) -> dict[str, tuple[int, ...]]:
+    """Shapes without the dimensions of 1 at their ends, which llama-quantize drops."""
+    return {tensor.name: _trimmed(tensor.shape) for tensor in header.tensors}
+
+
+def _trimmed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    while len(shape) > 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small GGUF files for the tests of the model room, written by the gguf package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import numpy
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A LLaMA-like model: what decides its tensors."""
+
+    layers: int = 2
+    width: int = 256
+    heads: int = 4
+    heads_kv: int = 2
+    ff: int = 512
+    vocab: int = 512
+    context: int = 512
+    tied: bool = False
+    biases: bool = False
+    arch: str = "llama"
+    type: str = "F16"
+
+    @property
+    def tensors(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape, row length first, as in the file."""
+        w, kv = self.width, self.width // self.heads * self.heads_kv
+        found: dict[str, tuple[int, ...]] = {"token_embd.weight": (w, self.vocab), "output_norm.weight": (w,)}
+        if not self.tied:
+            found["output.weight"] = (w, self.vocab)
+        for i in range(self.layers):
+            found |= {f"blk.{i}.attn_norm.weight": (w,), f"blk.{i}.ffn_norm.weight": (w,), f"blk.{i}.attn_q.weight": (w, w),
+                      f"blk.{i}.attn_k.weight": (w, kv), f"blk.{i}.attn_v.weight": (w, kv), f"blk.{i}.attn_output.weight": (w, w),
+                      f"blk.{i}.ffn_gate.weight": (w, self.ff), f"blk.{i}.ffn_up.weight": (w, self.ff),
+                      f"blk.{i}.ffn_down.weight": (self.ff, w)}
+            if self.biases:
+                found |= {f"blk.{i}.attn_q.bias": (w,), f"blk.{i}.attn_k.bias": (kv,), f"blk.{i}.attn_v.bias": (kv,)}
+        return found
+
+
+def write(file: Path, shape: Shape = Shape(), *, sparse: bool = False, name: str = "tiny", seed: int = 1234) -> Path:
+    """The model as a file. `sparse` writes the header only and leaves the data a hole: 8B in no time and no space."""
+    writer = gguf.GGUFWriter(file, shape.arch)
+    writer.add_name(name)
+    writer.add_license("Apache-2.0")
+    writer.add_block_count(shape.layers)
+    writer.add_context_length(shape.context)
+    writer.add_embedding_length(shape.width)
+    writer.add_feed_forward_length(shape.ff)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.heads_kv)
+    writer.add_rope_dimension_count(shape.width // shape.heads)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_file_type(1)
+    _vocabulary(writer, shape.vocab)
+    numbers = numpy.random.Generator(numpy.random.PCG64(seed))
+    small = numpy.float16 if shape.type == "F16" else numpy.float32
+    total = 0
+    for tensor, sides in shape.tensors.items():
+        kind = numpy.dtype(numpy.float32 if len(sides) == 1 else small)
+        if sparse:
+            size = int(numpy.prod(sides)) * kind.itemsize
+            writer.add_tensor_info(tensor, sides[::-1], kind, size)
+            total += -(-size // 32) * 32
+        else:
+            writer.add_tensor(tensor, (numbers.standard_normal(sides[::-1]) * 0.02).astype(kind))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    if sparse:
+        writer.write_ti_data_to_file()
+        writer.close()
+        with file.open("r+b") as out:
+            out.seek(0, 2)
+            out.truncate(-(-out.tell() // 32) * 32 + total)
+    else:
+        writer.write_tensors_to_file()
+        writer.close()
+    return file
+
+
+def _vocabulary(writer: gguf.GGUFWriter, count: int) -> None:
+    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL] + [gguf.TokenType.BYTE] * 256
+    tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{i:02X}>" for i in range(256)]
+    tokens += [f"\N{LOWER ONE EIGHTH BLOCK}w{i}" for i in range(count - len(tokens))]
+    kinds += [gguf.TokenType.NORMAL] * (count - len(kinds))
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([float(-i) for i in range(count)])
+    writer.add_token_types([int(kind) for kind in kinds])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
