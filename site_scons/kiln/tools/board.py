@@ -13,7 +13,7 @@ from kiln.product import Product
 from kiln.tools import outside
 from kiln.tools.settings import Settings
 
-REVISION = "1"
+REVISION = 1
 
 
 def virtual_board(env: Any, product: Product, sdk: Any) -> Any:
@@ -36,7 +36,7 @@ def virtual_board(env: Any, product: Product, sdk: Any) -> Any:
         return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, kernel).input.sha256
 
     step = outside.Step("board", "the virtual board's init and modules", folder, make, inputs,
-                        (REVISION, stamp.digest_tree(template)))
+                        (str(REVISION), stamp.digest_tree(template)))
     return outside.node(env, step, [kernel, sdk])
 
 

@@ -10,10 +10,13 @@ from typing import Any
 from kiln import product as products
 from kiln import results
 from kiln.product import Product
+from kiln.tools import model as model_step
+from kiln.tools import native as native_step
 from kiln.tools import outside
+from kiln.tools import system as system_step
 from kiln.tools.settings import Settings
 
-REVISION = "1"
+REVISION = 1
 
 
 def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: Any) -> Any:
@@ -42,7 +45,7 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
 
     slices = (product.board, product.image, product.service, product.model)
     step = outside.Step("image", ", ".join(product.image.formats), folder / "images", make, inputs,
-                        (REVISION, product.name, *map(products.canonical, slices)))
+                        (str(REVISION), product.name, *map(products.canonical, slices)))
     return outside.node(env, step, [base, *natives, model])
 
 
@@ -52,8 +55,9 @@ def _inputs(env: Any) -> tuple[results.Input, ...]:
     return tuple(sorted(trees, key=lambda one: one.name))
 
 
-def _steps(env: Any, base: Any, natives: Sequence[Any], model: Any) -> tuple[tuple[str, str], ...]:
-    """Step and key of everything that went in."""
-    rows = [("system", outside.result(env, results.Base, base).key), ("model", outside.result(env, results.Gguf, model).key)]
-    rows += [("native", outside.result(env, results.Artifacts, one).key) for one in natives]
-    return tuple(sorted(rows))
+def _steps(env: Any, base: Any, natives: Sequence[Any], model: Any) -> tuple[results.Step, ...]:
+    """Step, key and revision of everything that went in."""
+    rows = [results.Step("system", outside.result(env, results.Base, base).key, system_step.REVISION),
+            results.Step("model", outside.result(env, results.Gguf, model).key, model_step.REVISION)]
+    rows += [results.Step("native", outside.result(env, results.Artifacts, one).key, native_step.REVISION) for one in natives]
+    return tuple(sorted(rows, key=lambda row: (row.step, row.key)))

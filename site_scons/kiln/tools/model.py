@@ -14,7 +14,7 @@ from kiln.product import Product
 from kiln.tools import outside
 from kiln.tools.settings import Settings
 
-REVISION = "1"
+REVISION = 1
 
 
 def model(env: Any, product: Product, host: Any) -> Any:
@@ -40,7 +40,7 @@ def model(env: Any, product: Product, host: Any) -> Any:
         origin = stamp.digest(given) if given else outside.result(env, results.Tree, upstream).input.sha256
         return outside.result(env, results.Artifacts, host).key, origin
 
-    constants = (REVISION, products.canonical(product.model), products.canonical(product.check))
+    constants = (str(REVISION), products.canonical(product.model), products.canonical(product.check))
     step = outside.Step("model", f"{product.model.recipe} of {given.name if given else product.model.pin}", folder, make,
                         inputs, constants)
     return outside.node(env, step, [upstream, host], targets=[folder / "model.gguf"])

@@ -11,11 +11,12 @@ from kiln import pin as pins
 from kiln import product as products
 from kiln import results
 from kiln.product import Product
+from kiln.progress import bar
 from kiln.tools import boundary, outside, source
 from kiln.tools.sdk import host_abi
 from kiln.tools.settings import Settings
 
-REVISION = "1"
+REVISION = 1
 
 
 def native(env: Any, product: Product, name: str, sdk: Any) -> Any:
@@ -26,10 +27,10 @@ def native(env: Any, product: Product, name: str, sdk: Any) -> Any:
     slice_ = products.canonical({"native": target, "board": [product.board.abi, product.board.march]})
 
     def build(tree: results.Tree, toolchain: results.Toolchain, key: str, log: Path) -> None:
-        from kiln import native as room
+        from kiln.native import llama as room
 
         room.llama_for_board(tree, toolchain, product, folder=folder, key=key, log=log, jobs=settings.jobs,
-                             ccache=_ccache(settings), hide=(settings.build, settings.cache))
+                             ccache=_ccache(settings), hide=(settings.build, settings.cache), progress=bar)
 
     return _node(env, target.pin, sdk, folder, name, slice_, build, product.name, name in settings.dev)
 
@@ -43,10 +44,10 @@ def host_tools(env: Any, product: Product) -> Any:
     folder = settings.build / "host" / f"{name}-{source.key8(pin)}"
 
     def build(tree: results.Tree, toolchain: results.Toolchain, key: str, log: Path) -> None:
-        from kiln import native as room
+        from kiln.native import llama as room
 
         room.llama_for_host(tree, toolchain, folder=folder, key=key, log=log, jobs=settings.jobs,
-                            ccache=_ccache(settings), hide=(settings.build, settings.cache))
+                            ccache=_ccache(settings), hide=(settings.build, settings.cache), progress=bar)
 
     return _node(env, name, env.Sdk(product, host_abi()), folder, "host tools", "host", build, "", "host" in settings.dev)
 
@@ -66,7 +67,7 @@ def _node(env: Any, pin: str, sdk: Any, folder: Path, name: str, slice_: str,
     def inputs() -> Sequence[str]:
         return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, tree).input.sha256
 
-    step = outside.Step("native", f"{name} with {sdk.dir.name}", folder / "out", make, inputs, (REVISION, slice_),
+    step = outside.Step("native", f"{name} with {sdk.dir.name}", folder / "out", make, inputs, (str(REVISION), slice_),
                         kept=True, foreign=True, live=live)
     return outside.node(env, step, [tree, sdk])
 

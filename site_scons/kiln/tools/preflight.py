@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from kiln import boards, family, image, model, pin, share, stamp
+from kiln import boards, family, pin, share
 from kiln.errors import Refused, known
 from kiln.image import formats, place, table
 from kiln.model import budget, gguf, recipes
@@ -44,9 +44,9 @@ def names(product: Product) -> None:
                 raise Refused(f"native target {name} needs {need!r}, which the product does not have", hint=known(need, product.native))
 
 
-def _table(product: Product) -> list[table.Row]:
+def _table(product: Product) -> table.Table:
     """The partition table as the base will have it."""
     if not product.base.sandbox:
         raise Refused(f"base {product.base.pin!r} cannot be read yet", hint="use a product whose base is the sandbox")
     files = sorted((share.folder("sandbox") / product.base.sandbox).rglob("parameter.txt*"))
-    return table.parse(files[0].read_text())
+    return table.read(files[0])

@@ -14,7 +14,7 @@ from kiln.product import Product
 from kiln.tools import boundary, outside, source
 from kiln.tools.settings import Settings
 
-REVISION = "1"
+REVISION = 1
 HOST = {"x86_64": "x86_64", "aarch64": "arm64-v8a"}
 
 
@@ -47,6 +47,6 @@ def sdk(env: Any, product: Product, abi: str = "") -> Any:
         return ()
 
     step = outside.Step("sdk", f"{abi} out of {pin.pin} {pin.version}", folder, make, lambda: (),
-                        (REVISION, pin.sha256, abi, stamp.digest_tree(template)), kept=True, foreign=True)
+                        (str(REVISION), pin.sha256, abi, stamp.digest_tree(template)), kept=True, foreign=True)
     nodes[abi] = outside.node(env, step, [zig])
     return nodes[abi]

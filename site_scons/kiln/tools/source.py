@@ -12,7 +12,7 @@ from kiln import product, results
 from kiln.tools import boundary, outside
 from kiln.tools.settings import Settings
 
-REVISION = "1"
+REVISION = 1
 
 
 def pinned_source(env: Any, name: str) -> Any:
@@ -41,5 +41,5 @@ def _node(env: Any, pin: pins.Pin) -> Any:
         results.save(results.Tree(root, came.input), folder)
         return ()
 
-    step = outside.Step("fetch", f"{pin.pin} {pin.version}", folder, make, lambda: (), (REVISION, product.canonical(pin)))
+    step = outside.Step("fetch", f"{pin.pin} {pin.version}", folder, make, lambda: (), (str(REVISION), product.canonical(pin)))
     return outside.node(env, step, [])

@@ -13,7 +13,7 @@ from kiln.product import Product
 from kiln.tools import outside
 from kiln.tools.settings import Settings
 
-REVISION = "1"
+REVISION = 1
 
 
 def system(env: Any, product: Product, sdk: Any) -> Any:
@@ -22,7 +22,7 @@ def system(env: Any, product: Product, sdk: Any) -> Any:
     folder = settings.build / product.name / "system"
     template = share.folder("sandbox") / product.base.sandbox
     loader = env.PinnedSource(product.board.loader)
-    constants = (REVISION, products.canonical(product.system), products.canonical(product.board),
+    constants = (str(REVISION), products.canonical(product.system), products.canonical(product.board),
                  str(product.image.epoch), stamp.digest_tree(template))
 
     def make(key: str) -> Sequence[Path]:
