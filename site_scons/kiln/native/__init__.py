@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Native targets: what CMake and ninja build for the board or for this machine, and the gates that each file passes."""
+
+from __future__ import annotations
+
+from kiln.native.llama import llama_for_board, llama_for_host
+
+__all__ = ["llama_for_board", "llama_for_host"]
