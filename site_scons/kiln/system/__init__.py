@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The system step: OpenHarmony's libraries and base images, made by a tree's own build.sh.
+
+    generations  what build.sh of each generation takes and makes: a table
+    sandbox      the miniature tree, out of its template
+    build        one run of build.sh and what it left
+    diagnose     the first true error of one that failed: a table
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kiln import results, stamp
+from kiln.product import Product
+from kiln.progress import Progress, silent
+from kiln.results import Artifact, Artifacts, Input, Toolchain, Tree
+from kiln.system import generations, sandbox
+from kiln.system.build import build as run_build
+
+LABEL = "u:object_r:system_lib_file:s0"
+LIBRARIES = "libraries"
+SANDBOX = "5.1"                # the generation of the miniature tree
+
+
+@dataclass(frozen=True)
+class Built:
+    """What build.sh gave: the folder of images, the rebuilt libraries (already in system.img), the inputs, the version."""
+
+    images: Path
+    libraries: Artifacts
+    inputs: tuple[Input, ...]
+    version: str
+
+
+def build(template: Path, toolchain: Toolchain, product: Product, into: Path, *, loader: Tree, key: str, log: Path, jobs: int,
+          progress: Progress = silent) -> Built:
+    """Make the miniature tree of `template` in `into`/tree and build the product's targets and its images in it.
+
+    The libraries are saved in `into`/libraries/result.json. Raises Refused and ProgramError as its parts do.
+    """
+    row = generations.named(SANDBOX)
+    tree = sandbox.make(template, into / "tree", toolchain, sandbox.loader_in(loader.root), row)
+    targets = (*product.system.targets, "images")
+    out, files = run_build(tree, row, product.system.name, targets, product.board.abi, epoch=product.image.epoch,
+                           home=into / "home", log=log, jobs=jobs, progress=progress)
+    phone = out / "packages" / "phone"
+    made = {name: target for target in targets for name in row.made_by(target)}
+    items = tuple(_artifact(file, made[name], phone, product.board.abi) for name, file in sorted(files.items()))
+    libraries = Artifacts(items, key)
+    results.save(libraries, into / LIBRARIES)
+    return Built(phone / "images", libraries, (loader.input,), generations.version(tree))
+
+
+def _artifact(file: Path, target: str, phone: Path, abi: str) -> Artifact:
+    """A library as it stands on the board; where, the installed tree says (the folder below lib64 differs per generation)."""
+    installed = sorted((phone / "system").rglob(file.name))
+    folder = "lib" if abi == "armeabi-v7a" else "lib64"
+    dest = f"/{installed[0].relative_to(phone).as_posix()}" if installed else f"/system/{folder}/{file.name}"
+    return Artifact(file=file, dest=dest, mode=0o644, uid=0, gid=0, label=LABEL, origin=f"build.sh:{target}",
+                    sha256=stamp.digest(file), size=file.stat().st_size)
