@@ -174,6 +174,30 @@ class Boot:
     key: str
 
 
+@dataclass(frozen=True)
+class BoardFacts:
+    """What a card says about a board: its kind, serial number, processor, and what plays it on this machine."""
+
+    kind: str
+    serial: str
+    cpu: str
+    cores: int
+    kvm: bool
+    qemu: str
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """A service as the board's init sees it; memory in bytes, `peak` is the most that it ever held."""
+
+    state: str
+    pid: int
+    exits: int
+    last: str
+    resident: int
+    peak: int
+
+
 def save(value: Any, folder: Path) -> Path:
     """Write `value` to folder/result.json, paths relative to it. Gives the file back."""
     file = folder / NAME

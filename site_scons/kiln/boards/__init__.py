@@ -12,47 +12,30 @@ waits. When the block ends the board is switched off, whatever happened.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from kiln.errors import BoardError
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the card says about the machine and the board."""
-
-    kind: str
-    serial: str
-    cpu: str
-    cores: int
-    kvm: bool
-    qemu: str
-
-
-@dataclass(frozen=True)
-class ServiceStatus:
-    """A service as the board's init sees it; memory in bytes, `peak` is the most that it ever held."""
-
-    state: str
-    pid: int
-    exits: int
-    last: str
-    resident: int
-    peak: int
+from kiln.results import BoardFacts, ServiceStatus
 
 
 class Board(Protocol):
-    """A running board. Everything that it says is from outside: bounded, and without terminal escapes when quoted."""
+    """A running board. Everything that it says is from outside: bounded, and without terminal escapes when quoted.
+
+    `url` is that of the service as seen from this machine, `up` tells that it is worth knocking there, `seconds()` is
+    the time since power-on by our clock. `watch()` raises BoardError if the board is gone or its service does not
+    stay up; `failure()` makes such an error with the last console lines and where the log lies.
+    """
 
     @property
-    def url(self) -> str: ...          # of the service, as seen from this machine
+    def url(self) -> str: ...
     @property
-    def facts(self) -> Facts: ...
-    def seconds(self) -> float: ...    # since power-on, by our clock
-    def watch(self) -> None: ...       # raises BoardError if it is gone or its service does not stay up
-    def failure(self, what: str) -> BoardError: ...   # an error with the last console lines and where the log lies
+    def up(self) -> bool: ...
+    @property
+    def facts(self) -> BoardFacts: ...
+    def seconds(self) -> float: ...
+    def watch(self) -> None: ...
+    def failure(self, what: str) -> BoardError: ...
     def status(self, service: str) -> ServiceStatus: ...
     def run(self, argv: Sequence[str]) -> tuple[int, str]: ...
     def console_tail(self, lines: int) -> list[str]: ...
-    def poweroff(self) -> None: ...    # orderly: services stopped, disks unmounted
+    def poweroff(self) -> None: ...

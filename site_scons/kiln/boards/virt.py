@@ -24,10 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kiln import run
-from kiln.boards import Facts, ServiceStatus
 from kiln.errors import BoardError, one_line
 from kiln.product import Product
-from kiln.results import Boot, Images
+from kiln.results import BoardFacts, Boot, Images, ServiceStatus
 
 QEMU = "qemu-system-aarch64"
 GUEST = "10.0.2.15"
@@ -75,7 +74,7 @@ class VirtualBoard:
     child: subprocess.Popen[bytes]
     ports: Ports
     console: Console
-    facts: Facts
+    facts: BoardFacts
     service: str
     began: float
     said: list[str]
@@ -187,11 +186,11 @@ def kvm() -> bool:
     return platform.machine() in ("aarch64", "arm64") and os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
-def facts(product: Product) -> Facts:
+def facts(product: Product) -> BoardFacts:
     """What the card says about this board."""
     version = run.run([run.find(QEMU), "--version"]).text
     found = re.search(r"version ([0-9][\w.]*)", version)
-    return Facts("virt", "", "host" if kvm() else "cortex-a76", product.board.cpus, kvm(), found[1] if found else "unknown")
+    return BoardFacts("virt", "", "host" if kvm() else "cortex-a76", product.board.cpus, kvm(), found[1] if found else "unknown")
 
 
 def _ports(product: Product) -> Ports:
