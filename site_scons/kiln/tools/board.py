@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,58 @@ def virtual_board(env: Any, product: Product, sdk: Any) -> Any:
     return outside.node(env, step, [kernel, sdk])
 
 
+@contextmanager
+def booted(env: Any) -> Iterator[Any]:
+    """The product's image on the virtual board, with power; off when the block ends."""
+    from kiln.boards import virt
+
+    settings, product = env["KILN_SETTINGS"], env["KILN_PRODUCT"]
+    folder: Path = settings.build / product.name
+    images = results.load(results.Images, folder / "images" / results.NAME)
+    means = results.load(results.Boot, folder / "board" / results.NAME)
+    with virt.boot(product, images, means, logs=folder / "logs") as board:
+        yield board
+
+
 def check(env: Any) -> Sequence[str]:
-    """The verb: boot, ask, judge."""
-    raise NotImplementedError
+    """The verb: boot, ask, judge, write the card. Raises BoardError if an answer is wrong."""
+    from kiln.judge import check as judge
+
+    product: Product = env["KILN_PRODUCT"]
+    folder = env["KILN_SETTINGS"].build / product.name
+    chosen = judge.choose(product, share.root() / product.model.card)
+    with booted(env) as board:
+        result = judge.check(product, board, chosen, into=folder / "card.json", manifest=folder / "images" / "manifest.json")
+    if not result.ok:
+        raise judge.wrong(product, result)
+    return [*result.lines, f"card       {folder / 'card.json'}"]
 
 
 def chat(env: Any) -> Sequence[str]:
-    """The verb: boot and talk."""
-    raise NotImplementedError
+    """The verb: boot and talk. The checkout's lock is given back before we wait for a person."""
+    from kiln.judge import ask
+    from kiln.judge import chat as judge
+    from kiln.judge import check as service
+    from kiln.tools import front
+
+    product: Product = env["KILN_PRODUCT"]
+    front.release()
+    with booted(env) as board:
+        server = ask.Server(board.url)
+        service.wait(board, server, product.check.boot_timeout)
+        count = judge.chat(server, read=_line, write=_write, watch=board.watch)
+        board.poweroff()
+    return [f"{count} answers; the board is off"]
+
+
+def _line() -> str | None:
+    """A line of a person, or of a pipe; None at its end."""
+    try:
+        return input("> " if sys.stdin.isatty() else "")
+    except EOFError:
+        return None
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

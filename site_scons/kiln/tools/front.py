@@ -95,6 +95,7 @@ def release() -> None:
     """Give the checkout's lock back: `chat` waits for a person, not for a build."""
     while _held:
         _held.pop().close()
+    signal.set_wakeup_fd(-1)  # from here on Ctrl-C is the person's: it must not end the board
 
 
 def _end_children_on_signals() -> None:
