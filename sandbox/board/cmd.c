@@ -141,7 +141,10 @@ static bool do_trigger(int count, char **word) {
 }
 
 static bool do_fstab(int count, char **word) {
-    return count >= 1 && fstab_mount(word[0]) == 0;
+    int failed = count >= 1 ? fstab_mount(word[0]) : -1;
+    if (failed > 0)
+        power_off("panic: a required partition cannot be mounted");
+    return failed == 0;
 }
 
 static bool do_syncexec(int count, char **word) {

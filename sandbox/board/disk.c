@@ -161,9 +161,10 @@ static bool listed(const char *file, const char *wanted, int column) {
     return found;
 }
 
-/* userdata is f2fs on the DAYU200; the cloud kernel of the virtual board has none, and an empty /data does here. */
-static bool mount_without_f2fs(const char *target) {
-    say("init", "%s: f2fs is not in this kernel; an empty tmpfs stands in", target);
+/* userdata is f2fs on the DAYU200, which the cloud kernel of the virtual board lacks, and here it may hold no file system at
+ * all, which the real init would make. An empty /data does for us. */
+static bool data_stand_in(const char *target, int error) {
+    say("init", "%s: %s; an empty tmpfs stands in", target, error == ENODEV ? "its file system is not in this kernel" : strerror(error));
     return !mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0771,size=25%");
 }
 
@@ -186,8 +187,8 @@ static bool mount_row(const char *device, const char *target, const char *type, 
     mkdir(target, 0771);                    /* as the real init: works where the parent can be written, so below /mnt */
     unsigned long bits = mount_flags(options, data, sizeof data);
     bool done = !mount(device, target, type, bits, data);
-    if (!done && errno == ENODEV && !strcmp(type, "f2fs"))
-        done = mount_without_f2fs(target);
+    if (!done && !strcmp(target, "/data"))
+        done = data_stand_in(target, errno);
     if (!done)
         say("init", "cannot mount %s on %s (%s %s): %s", device, target, type, data, strerror(errno));
     else

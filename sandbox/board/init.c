@@ -75,14 +75,11 @@ static bool vendor_mount(void) {
 }
 
 static void configure(void) {
-    char file[512];
     cfg_read("/etc/init.cfg", 0);
     static const char *const folders[] = {"/system/etc/init", "/vendor/etc/init", "/sys_prod/etc/init", "/chip_prod/etc/init"};
     for (size_t i = 0; i < COUNT(folders); i++)
         cfg_read_folder(folders[i]);
     say("init", "%d services are configured", service_count);
-    if (expand("/vendor/etc/fstab.${ohos.boot.hardware}", file, sizeof file) && fstab_mount(file) > 0)
-        power_off("panic: a required partition cannot be mounted");
 }
 
 static void jobs_run(void) {

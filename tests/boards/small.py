@@ -49,7 +49,8 @@ def system(folder: Path, files: Mapping[str, str | Path]) -> Path:
     basics: dict[str, str | Path] = {
         "etc": "->/system/etc", "system/etc/passwd": "root:x:0:0:::\nshell:x:2000:2000:::\nkiln:x:2345:2345:::\n",
         "system/etc/group": "root:x:0:\nshell:x:2000:\n",
-        "system/etc/init.cfg": cfg(imports=("/vendor/etc/init.${ohos.boot.hardware}.cfg",))}
+        "system/etc/init.cfg": cfg(imports=("/vendor/etc/init.${ohos.boot.hardware}.cfg",), jobs=(
+            {"name": "pre-init", "cmds": ["mount_fstab_sp /vendor/etc/fstab.${ohos.boot.hardware}"]},))}
     return tree(folder, {**basics, **files})
 
 
