@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An address; with `token`, the value of that environment variable proves who we are to its host alone.
+
+Plain http: works too, since the digest and not the transport says what is right; a token is never sent over it.
+"""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from kiln.errors import FetchError
+from kiln.fetch import stream
+from kiln.fetch.ask import Ask
+from kiln.fetch.part import Part
+from kiln.pin import Pin
+
+
+def place(pin: Pin) -> str:
+    """Host and path."""
+    return stream.shown(pin.url)
+
+
+def fetch(pin: Pin, part: Part, ask: Ask) -> None:
+    """Download it."""
+    scheme, host = urlsplit(pin.url).scheme, urlsplit(pin.url).hostname
+    if scheme not in ("https", "http") or not host:
+        raise FetchError("its url is not an https: address")
+    token = os.environ.get(pin.token, "") if pin.token else ""
+    if token and scheme == "http" and host not in ("127.0.0.1", "::1", "localhost"):
+        raise FetchError("has a token, which is not sent over plain http")
+    stream.download(stream.with_login(stream.Remote(pin.url, token=token)), part, ask.pace)
