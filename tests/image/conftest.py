@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from image.made import make_base
+from image.made import make_base, small
 
 from kiln import product as products
 from kiln.image import base as bases
@@ -27,5 +27,5 @@ def base(base_folder: Path) -> Base:
 
 @pytest.fixture
 def virt() -> products.Product:
-    """The product of the virtual board."""
-    return products.load("virt")
+    """The product of the virtual board, on a smaller disk."""
+    return small()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import struct
@@ -10,15 +11,17 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from kiln import product as products
 from kiln.results import Artifact, Gguf, Input, Step
+from kiln.spec import Size
 
-# The DAYU200's names and order, made small: a disk of 1 GiB. One free span, between chip_ckm and userdata.
+# The DAYU200's names and order, made small: a disk of 256 MiB. One free span, between chip_ckm and userdata.
 ROWS = (
     ("uboot", 0x2000, 0x800, ""), ("misc", 0x2800, 0x800, ""), ("bootctrl", 0x3000, 0x800, ""), ("resource", 0x3800, 0x800, ""),
     ("boot_linux", 0x4000, 0x1000, ":bootable"), ("ramdisk", 0x5000, 0x800, ""), ("system", 0x6000, 0x8000, ""),
     ("vendor", 0xE000, 0x20000, ""), ("sys-prod", 0x2E000, 0x2000, ""), ("chip-prod", 0x30000, 0x2000, ""),
     ("updater", 0x32000, 0x2000, ""), ("eng_system", 0x34000, 0x1000, ""), ("eng_chipset", 0x35000, 0x1000, ""),
-    ("chip_ckm", 0x38000, 0x2000, ""), ("userdata", 0x180000, 0, ":grow"))
+    ("chip_ckm", 0x38000, 0x2000, ""), ("userdata", 0x60000, 0, ":grow"))
 SYSTEM_GUID = "614e0000-0000-4b53-8000-1d28000054a9"
 EPOCH = 1767225600
 
@@ -29,6 +32,12 @@ def parameter(rows: tuple[tuple[str, int, int, str], ...] = ROWS) -> str:
     head = ("FIRMWARE_VER: 11.0", "MACHINE_MODEL: rk3568_r", "MACHINE_ID: 007", "MANUFACTURER: rockchip", "MAGIC: 0x5041524B",
             "ATAG: 0x00200800", "MACHINE: rk3568_r", "CHECK_MASK: 0x80", "PWR_HLD: 0,0,A,0,1", "TYPE: GPT")
     return "\n".join((*head, f"CMDLINE: mtdparts=rk29xxnand:{','.join(items)}", f"uuid:system={SYSTEM_GUID}")) + "\n"
+
+
+def small(name: str = "virt", emmc: int = 256 << 20) -> products.Product:
+    """A product on a disk of the table above."""
+    product = products.load(name)
+    return dataclasses.replace(product, board=dataclasses.replace(product.board, emmc=Size(emmc)))
 
 
 def elf(machine: int) -> bytes:

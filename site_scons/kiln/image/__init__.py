@@ -32,7 +32,8 @@ def bake(product: Product, base: Base, placement: Placement, *, inputs: Sequence
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise ImageError("the disk is full", where=scratch.parent, hint="free some space and run again: finished parts are kept") from error
+        raise ImageError(f"cannot be written: {error.strerror}", where=error.filename or scratch.parent,
+                         hint="make room and run again: finished parts are kept") from error
 
 
 def _bake(product: Product, base: Base, placement: Placement, inputs: Sequence[Input], steps: Sequence[Step],

@@ -125,15 +125,15 @@ def _numbers(raw: bytes) -> Superblock:
 
 def _sane(sb: Superblock, image: Path) -> None:
     """Refuse what would make us read outside of the file or that no OpenHarmony image has."""
+    strange = sb.incompat & ~sum(INCOMPAT)
+    if strange or sb.ro_compat & BIGALLOC or sb.compat & SPARSE_SUPER2:
+        raise ImageError(f"uses ext4 features that Kiln does not write into (incompat {sb.incompat:#x}, ro_compat {sb.ro_compat:#x})",
+                         where=image, hint="expected what OpenHarmony's mkextimage.py makes")
     good = (1024 <= sb.block <= 65536 and 0 < sb.group_blocks <= sb.block * 8 and 0 < sb.group_inodes <= sb.block * 8
             and sb.inode_size in (128, 256, 512, 1024) and sb.descriptor in (32, 64) and sb.first_block in (0, 1)
             and sb.first_block < sb.blocks < 1 << 40 and sb.groups < 1 << 20 and sb.reserved <= sb.block // 4)
     if not good or sb.inodes != sb.groups * sb.group_inodes:
         raise ImageError("has a broken ext4 superblock", where=image, hint="copy or unpack the base again")
-    strange = sb.incompat & ~sum(INCOMPAT)
-    if strange or sb.ro_compat & BIGALLOC or sb.compat & SPARSE_SUPER2:
-        raise ImageError(f"uses ext4 features that Kiln does not write into (incompat {sb.incompat:#x}, ro_compat {sb.ro_compat:#x})",
-                         where=image, hint="expected what OpenHarmony's mkextimage.py makes")
     if sb.incompat & 0x4:
         raise ImageError("has a journal that waits for recovery", where=image, hint="run e2fsck on the base, or take one that was never mounted")
     if not sb.incompat & 0x40:
@@ -147,6 +147,7 @@ class Reader:
         self.image, self.sb = image, superblock(image)
         self._fd = os.open(image, os.O_RDONLY)
         self.groups = self._groups()
+        self.folders: dict[int, dict[str, int]] = {}      # what files.py has read; an image does not change under a Reader
 
     def __enter__(self) -> Reader:
         return self
@@ -160,10 +161,18 @@ class Reader:
             raise ImageError(f"points at block {first}, outside of its {self.sb.blocks} blocks", where=self.image)
         return os.pread(self._fd, count * self.sb.block, first * self.sb.block)
 
+    def descriptors(self) -> bytes:
+        """The group descriptors, in whole blocks."""
+        return self.read(self.sb.first_block + 1, -(-self.sb.groups * self.sb.descriptor // self.sb.block))
+
+    def copies(self) -> Iterator[int]:
+        """The first block of every group that begins with a superblock and descriptors."""
+        for n in range(self.sb.groups):
+            if not self.sb.ro_compat & SPARSE_SUPER or _has_backup(n):
+                yield self.sb.first_block + n * self.sb.group_blocks
+
     def _groups(self) -> tuple[Group, ...]:
-        sb = self.sb
-        blocks = -(-sb.groups * sb.descriptor // sb.block)
-        raw = self.read(sb.first_block + 1, blocks)
+        sb, raw = self.sb, self.descriptors()
         return tuple(self._group(raw[n * sb.descriptor:(n + 1) * sb.descriptor]) for n in range(sb.groups))
 
     def _group(self, raw: bytes) -> Group:
@@ -192,11 +201,9 @@ class Reader:
     def metadata(self) -> Iterator[tuple[int, int]]:
         """(first block, blocks) of all that is not files: superblocks, descriptors, bitmaps, inode tables."""
         sb = self.sb
-        heads = 1 + -(-sb.groups * sb.descriptor // sb.block) + sb.reserved
-        for n, group in enumerate(self.groups):
-            first = sb.first_block + n * sb.group_blocks
-            if not sb.ro_compat & SPARSE_SUPER or _has_backup(n):
-                yield first, min(heads, sb.blocks - first)
+        heads = 1 + len(self.descriptors()) // sb.block + sb.reserved
+        yield from ((first, min(heads, sb.blocks - first)) for first in self.copies())
+        for group in self.groups:
             yield from ((group.block_bitmap, 1), (group.inode_bitmap, 1), (group.inode_table, sb.table_blocks))
 
     def used_blocks(self) -> Iterator[tuple[int, int]]:

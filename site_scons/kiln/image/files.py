@@ -84,6 +84,12 @@ def _content(reader: Reader, number: int) -> bytes:
 
 def _entries(reader: Reader, number: int) -> dict[str, int]:
     """Name to inode number of a folder: also a hashed one, whose index blocks look like empty entries."""
+    if number not in reader.folders:
+        reader.folders[number] = _parsed(reader, number)
+    return reader.folders[number]
+
+
+def _parsed(reader: Reader, number: int) -> dict[str, int]:
     if ext4.size(reader.inode(number)) > _LARGEST_FOLDER:
         raise ImageError(f"folder inode {number} is larger than {_LARGEST_FOLDER} bytes", where=reader.image.name)
     raw, at, block = _content(reader, number), 0, reader.sb.block

@@ -63,3 +63,12 @@ def _zeroed(image: Path, first: int, epoch: int, log: Path | None) -> None:
             lines += [f"set_block_group {n} flags {flags | ext4.ITABLE_ZEROED}", f"set_block_group {n} checksum calc"]
     if lines:
         debugfs.write(image, lines, folder=image.parent, epoch=epoch, log=log)
+        _copies(image)
+
+
+def _copies(image: Path) -> None:
+    """Bring the copies of the group descriptors up to date: debugfs writes the first ones only."""
+    with ext4.Reader(image) as reader, image.open("r+b") as out:
+        descriptors = reader.descriptors()
+        for first in reader.copies():
+            os.pwrite(out.fileno(), descriptors, (first + 1) * reader.sb.block)

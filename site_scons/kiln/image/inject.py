@@ -38,49 +38,57 @@ def inject(image: Path, into: Path, items: Sequence[Artifact], *, mount: str, li
     work = into.with_name(f".{into.name}.work")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    fresh = work / into.name
+    try:
+        plan = _write(image, work / into.name, items, mount, limit, epoch, log)
+        proof.unchanged(image, work / into.name, plan.touched)
+        (work / into.name).replace(into)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return tuple(mount + path for path in plan.replaced)
+
+
+def _write(image: Path, fresh: Path, items: Sequence[Artifact], mount: str, limit: int, epoch: int, log: Path | None) -> Plan:
     debugfs.check(image, log)
     spans.copy(image, fresh)
     plan = _plan(fresh, items, mount)
     grow.to_hold(fresh, _blocks(fresh, plan), len(plan.items) + len(plan.folders), limit, epoch, log)
-    _allocate(fresh, plan, mount, work, epoch, log)
-    _settle(fresh, plan, work, epoch, log)
-    _fill(fresh, plan)
+    _allocate(fresh, plan, mount, fresh.parent, epoch, log)
+    _settle(fresh, plan, fresh.parent, epoch, log)
+    debugfs.check(fresh, log)          # before the data, which it does not read but would flush to the disk
     _compare(fresh, plan)
-    debugfs.check(fresh, log)
-    proof.unchanged(image, fresh, plan.touched)
-    fresh.replace(into)
-    shutil.rmtree(work)
-    return tuple(mount + path for path in plan.replaced)
+    _fill(fresh, plan)
+    return plan
 
 
 def _plan(image: Path, items: Sequence[Artifact], mount: str) -> Plan:
     """Look at what is there: which folders lack, which files are replaced, which inodes will change."""
-    wanted = sorted((debugfs.checked(_inside(item, mount)), item) for item in items) if items else []
-    paths = [path for path, _ in wanted]
-    twice = next((path for path in paths if paths.count(path) > 1), None)
-    if twice:
-        raise ImageError(f"{mount}{twice} is to be written twice", where=image.name, hint="two targets install the same file")
-    folders: set[str] = set()
-    replaced, touched = [], set()
+    wanted = _sorted(items, mount, image)
+    parents = {str(parent) for path in wanted for parent in PurePosixPath(path).parents}
+    both = next((path for path in wanted if path in parents), None)
+    if both:
+        raise ImageError(f"{wanted[both].dest} is to be a file and a folder", where=image.name)
     with ext4.Reader(image) as reader:
-        for path in paths:
-            for parent in (str(parent) for parent in PurePosixPath(path).parents):
-                found = files.find(reader, parent)
-                if found is None:
-                    folders.add(parent)
-                elif not found.folder:
-                    raise ImageError(f"{mount}{parent} is no folder", where=image.name, hint="name the folder itself, not a link to it")
-                else:
-                    touched.add(found.inode)
-                    break
-            there = files.find(reader, path)
-            if there is not None:
-                if not there.regular:
-                    raise ImageError(f"{mount}{path} is no plain file in the base", where=image.name, hint="only files are replaced")
-                replaced.append(path)
-                touched.add(there.inode)
-    return Plan(tuple(sorted(folders)), tuple(wanted), tuple(replaced), tuple(sorted(touched)))
+        there = {path: files.find(reader, path) for path in (*parents, *wanted)}
+    for path, found in there.items():
+        if found and not (found.folder if path in parents else found.regular):
+            raise ImageError(f"{mount}{path} is no {'folder' if path in parents else 'plain file'} in the base", where=image.name,
+                             hint="links are not followed: name the file itself")
+    folders = sorted(path for path in parents if there[path] is None)
+    replaced = [path for path in wanted if there[path]]
+    changed = {str(PurePosixPath(path).parent) for path in (*folders, *wanted)} | set(replaced)
+    touched = sorted(found.inode for path in changed if (found := there[path]))
+    return Plan(tuple(folders), tuple(wanted.items()), tuple(replaced), tuple(touched))
+
+
+def _sorted(items: Sequence[Artifact], mount: str, image: Path) -> dict[str, Artifact]:
+    """Path inside the image to what goes there, sorted: the order decides which inodes and blocks are taken."""
+    made: dict[str, Artifact] = {}
+    for item in sorted(items, key=lambda item: item.dest):
+        path = debugfs.checked(_inside(item, mount))
+        if path in made:
+            raise ImageError(f"{item.dest} is to be written twice, by {made[path].origin} and {item.origin}", where=image.name)
+        made[path] = item
+    return made
 
 
 def _inside(item: Artifact, mount: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from kiln.errors import Refused
@@ -69,7 +70,8 @@ def place(product: Product, base: Base, artifacts: Sequence[Artifact], gguf: Ggu
     file = FILES[where]
     model = Artifact(gguf.file, file, *owners.file(file), f"model {gguf.name} {gguf.recipe}", gguf.sha256, gguf.size)
     rows = _with_images(table_for(product, table, where), base)
-    return Placement(tuple(sorted((*artifacts, model), key=lambda item: item.dest)), rows, where, file)
+    items = [item if item.label else dataclasses.replace(item, label=owners.file(item.dest).label) for item in artifacts]
+    return Placement(tuple(sorted((*items, model), key=lambda item: item.dest)), rows, where, file)
 
 
 def table_for(product: Product, table: Table, where: str) -> Table:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,10 +18,17 @@ def image_name(partition: str) -> str:
     return partition.replace("-", "_") + ".img"
 
 
-def _put(source: Path, into: Path) -> Path:
-    """A sparse copy under its final name; a file that is there is replaced, never written into."""
+def _put(source: Path, into: Path, own: bool) -> Path:
+    """The file under its final name: a second link to what this build made, read-only; a sparse copy of what it did not."""
     beside = into.with_name(f".{into.name}.tmp")
-    spans.copy(source, beside)
+    beside.unlink(missing_ok=True)
+    if into.exists() and into.samefile(source):
+        return into                    # rename(2) of two names of one file does nothing and leaves both
+    if own and source.stat().st_dev == into.parent.stat().st_dev:
+        source.chmod(0o444)
+        os.link(source, beside)
+    else:
+        spans.copy(source, beside)
     return beside.replace(into)
 
 
@@ -29,8 +37,8 @@ def pack(product: Product, partitions: Sequence[Partition], table: Path, into: P
     outputs = []
     for row in partitions:
         if row.image:
-            file = _put(row.image, into / image_name(row.name))
+            file = _put(row.image, into / image_name(row.name), row.image.is_relative_to(table.parent))
             outputs.append(Output(file, "directory", file.stat().st_size, spans.digest(file), row.name, row.start * SECTOR))
-    text = _put(table, into / "parameter.txt")
+    text = _put(table, into / "parameter.txt", own=False)
     outputs.append(Output(text, "directory", text.stat().st_size, spans.digest(text)))
     return tuple(outputs)
