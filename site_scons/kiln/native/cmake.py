@@ -20,7 +20,7 @@ from kiln.results import Toolchain
 _INCLUDE, _MARK = "kiln.cmake", "kiln.key"
 # What a person's shell may hold and a build must not take in.
 _QUIET = dict.fromkeys(("CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "ASMFLAGS", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH",
-                        "LIBRARY_PATH", "CMAKE_PREFIX_PATH", "CMAKE_BUILD_TYPE", "NINJA_STATUS", "DESTDIR"), "")
+                        "LIBRARY_PATH", "CMAKE_PREFIX_PATH", "CMAKE_BUILD_TYPE", "DESTDIR"), "")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _environment(source: Path, toolchain: Toolchain, obj: Path, ccache: Path | N
 
     `CCACHE_BASEDIR` is the folder that source, objects and SDK have in common: below it all paths are relative.
     """
-    env = {**_QUIET, "GIT_CEILING_DIRECTORIES": str(source.parent), "GIT_DIR": os.devnull, "CCACHE_DISABLE": "1"}
+    env = {**_QUIET, "NINJA_STATUS": "[%f/%t] ", "GIT_CEILING_DIRECTORIES": str(source.parent), "GIT_DIR": os.devnull, "CCACHE_DISABLE": "1"}
     if ccache:
         common = os.path.commonpath([source, obj, toolchain.root])
         del env["CCACHE_DISABLE"]
