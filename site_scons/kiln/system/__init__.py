@@ -3,7 +3,7 @@
 
     generations  what build.sh of each generation takes and makes: a table
     sandbox      the miniature tree, out of its template
-    build        one run of build.sh and what it left
+    script       one run of build.sh and what it left
     diagnose     the first true error of one that failed: a table
 """
 
@@ -16,8 +16,7 @@ from kiln import results, stamp
 from kiln.product import Product
 from kiln.progress import Progress, silent
 from kiln.results import Artifact, Artifacts, Input, Toolchain, Tree
-from kiln.system import generations, sandbox
-from kiln.system.build import build as run_build
+from kiln.system import generations, sandbox, script
 
 LABEL = "u:object_r:system_lib_file:s0"
 LIBRARIES = "libraries"
@@ -43,7 +42,7 @@ def build(template: Path, toolchain: Toolchain, product: Product, into: Path, *,
     row = generations.named(SANDBOX)
     tree = sandbox.make(template, into / "tree", toolchain, sandbox.loader_in(loader.root), row)
     targets = (*product.system.targets, "images")
-    out, files = run_build(tree, row, product.system.name, targets, product.board.abi, epoch=product.image.epoch,
+    out, files = script.build(tree, row, product.system.name, targets, product.board.abi, epoch=product.image.epoch,
                            home=into / "home", log=log, jobs=jobs, progress=progress)
     phone = out / "packages" / "phone"
     made = {name: target for target in targets for name in row.made_by(target)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What build.sh of each OpenHarmony generation takes and makes: a table, one row a generation, chosen by the tree's version file."""
+"""What build.sh of each OpenHarmony generation takes and makes: a row a generation, chosen by the tree's version."""
 
 from __future__ import annotations
 

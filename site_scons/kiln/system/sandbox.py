@@ -37,13 +37,15 @@ def make(template: Path, into: Path, toolchain: Toolchain, loader: Path, row: Ge
     files["third_party/musl/libc.so"] = loader.read_bytes()
     files["prebuilts/clang/ohos/version"] = f"{toolchain.key}\n".encode()
     links = {**json.loads((template / _LINKS).read_text()), **_links(toolchain, row)}
-    for name in set(_made(into)) - {*files, *links}:
+    before = _made(into)
+    _list(into, {*before, *files, *links})           # so that what a killed run wrote is known to the next
+    for name in before - {*files, *links}:
         (into / name).unlink(missing_ok=True)
     for name, data in files.items():
         _write(into / name, data)
     for name, target in links.items():
         _link(into / name, target)
-    stamp.write(into / LIST, json.dumps(sorted([*files, *links]), indent=1) + "\n")
+    _list(into, {*files, *links})
     return into
 
 
@@ -84,11 +86,15 @@ def _links(toolchain: Toolchain, row: Generation) -> dict[str, str]:
     }
 
 
-def _made(into: Path) -> list[str]:
+def _made(into: Path) -> set[str]:
     try:
-        return [str(name) for name in json.loads((into / LIST).read_text())]
+        return {str(name) for name in json.loads((into / LIST).read_text())}
     except (OSError, ValueError):
-        return []
+        return set()
+
+
+def _list(into: Path, names: set[str]) -> None:
+    stamp.write(into / LIST, json.dumps(sorted(names), indent=1) + "\n")
 
 
 def _write(file: Path, data: bytes) -> None:

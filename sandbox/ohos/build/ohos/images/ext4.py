@@ -76,9 +76,9 @@ def make(folder: Path, image: Path, mount: str, size: int, rules: Rules, name: s
     with beside.open("wb") as out:
         out.truncate(size // 4096 * 4096)
     extended = f"hash_seed={uuid.uuid5(SPACE, f'{name}/seed')},root_owner=0:0,nodiscard,no_copy_xattrs,lazy_itable_init=0"
-    call(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-i", "16384", "-m", "0", "-g", "32768", "-G", "16", "-e",
-          "continue", "-o", "linux", "-r", "1", "-L", mount[:16], "-M", mount, "-U", str(uuid.uuid5(SPACE, f"{name}/uuid")), "-O", ",".join(FEATURES), "-E", extended,
-          "-d", str(folder.resolve()), str(beside)], env, scratch)
+    call(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-i", "16384", "-m", "0", "-g", "32768", "-G", "16",
+          "-e", "continue", "-o", "linux", "-r", "1", "-L", mount[:16], "-M", mount, "-U", str(uuid.uuid5(SPACE, f"{name}/uuid")),
+          "-O", ",".join(FEATURES), "-E", extended, "-d", str(folder.resolve()), str(beside)], env, scratch)
     (scratch / "commands").write_text("\n".join(commands(folder, mount, rules, epoch, scratch)) + "\n")
     said = call(["debugfs", "-w", "-f", "commands", str(beside)], env, scratch)
     wrong = [line for line in said.splitlines() if not _QUIET.match(line)]
@@ -123,7 +123,7 @@ def call(argv: list[str], env: dict[str, str], cwd: Path) -> str:
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
     if done.returncode:
         said = [line for line in done.stdout.splitlines() if line.strip()]
-        raise ImageFailed(f"{argv[0]}: {said[-1] if said else done.returncode}")
+        raise ImageFailed(f"{argv[0]}: {said[-1].removeprefix(f'{argv[0]}: ') if said else done.returncode}")
     return done.stdout
 
 
