@@ -120,10 +120,10 @@ static bool whole_number(const struct json *value, const char *key, long least, 
 
 static bool flag(const struct json *object, const char *key, bool as_bool, bool *out) {
     const struct json *value = json_get(object, key);
-    int number = 0;
+    long number = 0;
     if (!value)
         return true;
-    if (as_bool ? value->kind != JSON_BOOL : !whole_number(value, key, 0, 1, &number))
+    if (as_bool ? value->kind != JSON_BOOL : !json_integer(value, &number) || number < 0 || number > 1)
         return wrong(key, as_bool ? "must be true or false" : "must be 0 or 1");
     *out = as_bool ? value->number != 0 : number != 0;
     return true;

@@ -126,11 +126,18 @@ def _unpacked(file: Path) -> bytes:
     blob = file.read_bytes()
     try:
         if file.suffix == ".xz":
-            return lzma.LZMADecompressor(memlimit=256 << 20).decompress(blob, LARGEST)
+            return _bounded(lzma.LZMADecompressor(memlimit=256 << 20), blob)
         if file.suffix == ".zst":
             import zstandard
 
             return zstandard.ZstdDecompressor().decompress(blob, max_output_size=LARGEST)
-    except (lzma.LZMAError, ValueError) as error:
+    except (lzma.LZMAError, ValueError, EOFError) as error:
         raise ImageError(f"cannot be unpacked: {error}", where=file) from error
     return blob
+
+
+def _bounded(stream: lzma.LZMADecompressor, blob: bytes) -> bytes:
+    plain = stream.decompress(blob, LARGEST)
+    if not stream.eof:
+        raise ValueError(f"larger than {LARGEST} bytes, or cut")
+    return plain

@@ -97,7 +97,8 @@ class VirtualBoard:
             if re.search(rf"init: .*service {re.escape(self.service)}(: \d+ exits in| is dropped:)", line):
                 raise self.failure(f"{self.service} does not stay up")
         if dead:
-            why = f"QEMU: {' '.join(self.said)}" if self.said else "the board switched itself off"
+            panic = next((line for line in self.console.lines if "panic" in line and "not syncing" in line), "")
+            why = f"QEMU: {' '.join(self.said)}" if self.said else panic or "the board switched itself off"
             raise self.failure(one_line(why, 400))
 
     def failure(self, what: str) -> BoardError:
@@ -128,7 +129,7 @@ class VirtualBoard:
                 line.sendall(json.dumps(words).encode() + b"\n")
                 return _answer(_all(line))
         except (OSError, ValueError) as error:
-            raise self.failure(f"the board does not answer {words[0]!r} on its control port: {error}") from error
+            raise self.failure(f"the board does not answer {' '.join(words[:2])!r} on its control port: {error}") from error
 
     def poweroff(self) -> None:
         """Switch off in order and wait for the end."""
@@ -236,6 +237,8 @@ def _all(line: socket.socket) -> bytes:
 def _answer(reply: bytes) -> tuple[int, str]:
     """`ok CODE LENGTH` and so many bytes, or `error TEXT`."""
     head, _, body = reply.partition(b"\n")
+    if head.startswith(b"error "):
+        raise BoardError(f"the board refuses: {one_line(head[6:].decode('utf-8', 'replace'), 200)}")
     match = re.fullmatch(rb"ok (\d{1,3}) (\d{1,8})", head)
     if not match or len(body) != int(match[2]):
         raise ValueError(one_line(head.decode("utf-8", "replace"), 200) or "an empty answer")
