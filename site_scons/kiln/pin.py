@@ -23,6 +23,7 @@ class Mirror:
     name: str = ""
     version: str = ""
     file: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)

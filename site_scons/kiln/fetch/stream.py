@@ -118,7 +118,7 @@ def _ask(remote: Remote, part: Part, pace: Pace) -> None:
     """One request; returns when the Part is full."""
     if part.offset >= part.size > 0:
         return
-    with _told(), _session() as session:
+    with _told(part), _session() as session:
         headers = {"Accept-Encoding": "identity", **_resume(remote, part)}
         with _followed(session, remote, headers, pace) as answer:
             _accept(answer, remote, part)
@@ -222,11 +222,11 @@ def _read(answer: requests.Response, part: Part, pace: Pace) -> None:
                 raise _Again("is slower than 1 KiB/s")
             since, begun = part.offset, time.monotonic()
     if part.offset < part.size:
-        raise _Again(f"cut the connection at {part.offset} of {part.size} bytes")
+        raise _Again(_cut(part))
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(part: Part) -> Iterator[None]:
     """What requests and urllib3 raise, in our words: theirs quote the whole address, with whatever is in its query."""
     import requests.exceptions as of
     import urllib3.exceptions as below
@@ -245,13 +245,17 @@ def _told() -> Iterator[None]:
         if "NameResolutionError" in repr(error):
             raise _Again("the name of that host is not known", gone=True) from None
         gone = isinstance(error, of.ConnectTimeout) or "NewConnectionError" in repr(error)
-        raise _Again("cannot connect" if gone else "cut the connection", gone=gone) from None
+        raise _Again("cannot connect" if gone else _cut(part), gone=gone) from None
     except (of.ChunkedEncodingError, below.ProtocolError, below.DecodeError):
-        raise _Again("cut the connection") from None
+        raise _Again(_cut(part)) from None
     except (of.InvalidURL, of.InvalidSchema, of.MissingSchema, of.InvalidHeader, UnicodeError, below.LocationValueError):
         raise FetchError("is no address that we can ask") from None
     except of.RequestException as error:
         raise FetchError(type(error).__name__) from None
+
+
+def _cut(part: Part) -> str:
+    return f"cut the connection at {part.offset} of {part.size} bytes"
 
 
 def _status(code: int) -> str:
