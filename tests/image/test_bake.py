@@ -142,9 +142,13 @@ def test_a_run_that_was_cut_repeats_one_partition(virt: Product, base: Base, bak
     assert spans.digest(tmp_path / "out" / "images" / "vendor.img") == spans.digest(baked[0] / "out" / "images" / "vendor.img")
 
 
-def test_the_model_in_vendor(virt: Product, base: Base, tmp_path: Path) -> None:
+def test_the_model_in_vendor_where_an_earlier_run_had_it_in_a_partition(virt: Product, base: Base, tmp_path: Path) -> None:
+    (tmp_path / "out" / "images").mkdir(parents=True)
+    for stale in ("model.img", "emmc.img", ".emmc.img.tmp"):
+        (tmp_path / "out" / "images" / stale).write_bytes(b"stale")
     made = bake(having(virt, formats=("directory",), model_in="vendor"), base, tmp_path)
-    assert "model.img" not in [one.file.name for one in made.outputs]
+    assert sorted(file.name for file in (tmp_path / "out" / "images").iterdir()) == sorted(one.file.name for one in made.outputs)
+    assert not (tmp_path / "out" / "images" / "model.img").exists()
     assert (tmp_path / "out" / "images" / "parameter.txt").read_bytes() == base.parameter.read_bytes()
     with ext4.Reader(tmp_path / "out" / "images" / "vendor.img") as reader:
         assert files.find(reader, "/models/model.gguf") and b"/mnt/model" not in (files.text(reader, "/etc/fstab.virt") or b"")

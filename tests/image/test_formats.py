@@ -85,7 +85,7 @@ def test_a_table_that_the_disk_does_not_hold(virt: Product, base: Base, out: Pat
 
 def test_an_image_larger_than_its_partition(virt: Product, base: Base, out: Path) -> None:
     rows = [dataclasses.replace(row, size=0x100) if row.name == "vendor" else row for row in base.partitions]
-    with pytest.raises(ImageError, match=r"vendor.img: has 16777216 bytes, its partition 131072"):
+    with pytest.raises(ImageError, match=r"vendor.img has 16777216 bytes, its partition vendor only 131072"):
         pack("gpt", virt, rows, out)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -94,6 +95,17 @@ def test_a_file_of_the_base_is_replaced_on_purpose_only(image: Path, tmp_path: P
     new = tmp_path / "new.img"
     assert inject.inject(image, new, [item], mount="/vendor", limit=64 * MIB, epoch=EPOCH) == ("/vendor/etc/fstab",)
     assert content(new, "/etc/fstab") == b"new and longer\n" * 1000 and content(new, "/etc/a") == OLD["/etc/a"] and fsck(new) == 0
+
+
+def test_what_is_there_already_is_left_alone(image: Path, tmp_path: Path) -> None:
+    """A library that the base's own build installed comes a second time as a result of that build."""
+    same = artifact(tmp_path / "a", "/vendor/bin/b", OLD["/bin/b"], mode=0o755, gid=1000, label="u:object_r:vendor_file:s0")
+    new = tmp_path / "new.img"
+    assert inject.inject(image, new, [same], mount="/vendor", limit=64 * MIB, epoch=EPOCH) == ()
+    assert proof.unchanged(image, new, []) and fsck(new) == 0
+    for change in ({"mode": 0o700}, {"gid": 5}, {"label": "u:object_r:vendor_bin_file:s0"}):
+        other = dataclasses.replace(same, **change)  # type: ignore[arg-type]
+        assert inject.inject(image, new, [other], mount="/vendor", limit=64 * MIB, epoch=EPOCH) == ("/vendor/bin/b",)
 
 
 def test_the_same_bytes_from_any_folder_umask_and_order(image: Path, tmp_path: Path) -> None:

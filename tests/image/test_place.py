@@ -15,13 +15,15 @@ from kiln.image import place, table
 from kiln.image.formats import ext4 as fresh
 from kiln.product import Product
 from kiln.results import Base
+from kiln.spec import Size
 
 pytestmark = pytest.mark.fast
 MIB, GIB = 1 << 20, 1 << 30
 
 
-def having(product: Product, model_in: str) -> Product:
-    return dataclasses.replace(product, image=dataclasses.replace(product.image, model_in=model_in))
+def having(product: Product, model_in: str, emmc: int = 29 * GIB) -> Product:
+    board = dataclasses.replace(product.board, emmc=Size(emmc))
+    return dataclasses.replace(product, board=board, image=dataclasses.replace(product.image, model_in=model_in))
 
 
 @pytest.mark.parametrize("model_in,size,used,where", [
@@ -42,6 +44,11 @@ def test_too_large_is_told_with_the_numbers(virt: Product, model_in: str, size: 
         place.room(table.parse(parameter(DAYU200)), having(virt, model_in), size, used=256 * MIB)
     text = str(caught.value)
     assert says in text and f"({size} bytes)" in text and "1 GiB" in text and "256 MiB" in text and "0x6be000" in text and "\n" not in text
+
+
+def test_a_disk_smaller_than_the_table_is_told(virt: Product) -> None:
+    with pytest.raises(Refused, match="board.emmc: partition userdata .* the disk of 16777216 sectors"):
+        place.room(table.parse(parameter(DAYU200)), having(virt, "auto", 8 * GIB))
 
 
 def test_a_table_without_a_hole_has_no_room(virt: Product) -> None:
@@ -70,7 +77,7 @@ def test_files_model_and_table_are_placed(virt: Product, base: Base, tmp_path: P
 
 
 def test_the_model_in_vendor_needs_no_partition(virt: Product, base: Base, tmp_path: Path) -> None:
-    placed = place.place(having(virt, "vendor"), base, shipped(tmp_path), model(tmp_path))
+    placed = place.place(having(virt, "vendor", 256 * MIB), base, shipped(tmp_path), model(tmp_path))
     assert placed.model_path == "/vendor/models/model.gguf"
     assert [row.name for row in placed.partitions] == [row.name for row in base.partitions]
 

@@ -44,6 +44,7 @@ def _bake(product: Product, base: Base, placement: Placement, inputs: Sequence[I
     parameter = service.parameter(product, base, placement, scratch / "parameter.txt")
     into.mkdir(parents=True, exist_ok=True)
     outputs = _pack(product, rows, parameter, into, log)
+    _tidy(into, outputs)
     key = key or stamp.key(REVISION, base.key, products.canonical(product.image), [[item.dest, item.sha256] for item in items])
     every = (*steps, *([] if any(one.step == "image" for one in steps) else [Step("image", key, REVISION)]))
     return Images(outputs, manifest.write(product, inputs, every, outputs, items, into.parent), key)
@@ -54,6 +55,15 @@ def _pack(product: Product, rows: Sequence[Partition], parameter: Path, into: Pa
     for name in product.image.formats:
         outputs += family.load(formats, name).pack(product, rows, parameter, into, log)
     return tuple(outputs)
+
+
+def _tidy(into: Path, outputs: Sequence[Output]) -> None:
+    """Take away images that an earlier run left there, whole or half, and that this product does not give."""
+    kept = {one.file for one in outputs}
+    for file in into.iterdir():
+        ours = file.suffix in (".img", ".tmp") or file.name == "parameter.txt"
+        if ours and file not in kept:
+            file.unlink()
 
 
 def _partition(product: Product, row: Partition, base: Base, items: Sequence[Artifact], scratch: Path, log: Path) -> Partition:

@@ -21,10 +21,11 @@ _MACHINES = {40: "armeabi-v7a", 183: "arm64-v8a", 62: "x86_64"}
 _PARAMETERS = ("/system/etc/param/ohos_const/ohos.para", "/system/etc/param/ohos.para")
 
 
-def read(folder: Path, *, inputs: Sequence[Input] = (), key: str = "", sandbox: bool = False) -> Base:
+def read(folder: Path, *, inputs: Sequence[Input] = (), key: str = "", sandbox: bool = False, version: str = "") -> Base:
     """The base in a folder like OpenHarmony's packages/phone/images. Raises ImageError in one line for whatever is wrong.
 
-    `key` says what it was made from; without one it is taken from the bytes of table and images.
+    `key` says what it was made from; without one it is taken from the bytes of table and images. `version` is what its
+    maker calls it, for a base that does not say.
     """
     parameter = folder / "parameter.txt"
     rows = tuple(_with_image(row, folder) for row in table.read(parameter).rows)
@@ -38,7 +39,7 @@ def read(folder: Path, *, inputs: Sequence[Input] = (), key: str = "", sandbox: 
     system = there["system"]
     assert system is not None
     with ext4.Reader(system) as reader:
-        abi, version = abi_of(reader), version_of(reader)
+        abi, version = abi_of(reader), version_of(reader) or version
     return Base(rows, parameter, abi, version, sandbox, tuple(inputs), key or _digest(rows, parameter))
 
 

@@ -18,6 +18,9 @@ from kiln.image import debugfs, ext4, files, grow, owners, proof, spans
 from kiln.results import Artifact
 
 
+COMPARED = 16 << 20                    # larger files are written without a look whether they are there
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is to be written: folders to make, files with their path inside the image, inodes that may change."""
@@ -62,7 +65,7 @@ def _write(image: Path, fresh: Path, items: Sequence[Artifact], mount: str, limi
 
 def _plan(image: Path, items: Sequence[Artifact], mount: str) -> Plan:
     """Look at what is there: which folders lack, which files are replaced, which inodes will change."""
-    wanted = _sorted(items, mount, image)
+    wanted = _lacking(image, _sorted(items, mount, image))
     parents = {str(parent) for path in wanted for parent in PurePosixPath(path).parents}
     both = next((path for path in wanted if path in parents), None)
     if both:
@@ -78,6 +81,19 @@ def _plan(image: Path, items: Sequence[Artifact], mount: str) -> Plan:
     changed = {str(PurePosixPath(path).parent) for path in (*folders, *wanted)} | set(replaced)
     touched = sorted(found.inode for path in changed if (found := there[path]))
     return Plan(tuple(folders), tuple(wanted.items()), tuple(replaced), tuple(touched))
+
+
+def _lacking(image: Path, wanted: dict[str, Artifact]) -> dict[str, Artifact]:
+    """What is not there yet just so: a library that the base's own build has put there already is left alone."""
+    with ext4.Reader(image) as reader:
+        return {path: item for path, item in wanted.items() if not _there(reader, path, item)}
+
+
+def _there(reader: ext4.Reader, path: str, item: Artifact) -> bool:
+    found = files.find(reader, path)
+    return (found is not None and (found.mode, found.uid, found.gid, found.size) == (0o100000 | item.mode, item.uid, item.gid, item.size)
+            and debugfs.label(reader.image, path, reader.image.parent) == item.label
+            and item.size <= COMPARED and files.text(reader, path) == item.file.read_bytes())
 
 
 def _sorted(items: Sequence[Artifact], mount: str, image: Path) -> dict[str, Artifact]:

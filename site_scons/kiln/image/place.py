@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from kiln.errors import Refused
 from kiln.image import ext4, identity, owners
 from kiln.image.formats import ext4 as fresh
-from kiln.image.table import SECTOR, Table, add, hole, read
+from kiln.image.table import SECTOR, Table, add, ends, hole, read
 from kiln.product import Product
 from kiln.results import Artifact, Base, Gguf, Partition, Placement
 
@@ -31,6 +31,7 @@ def room(table: Table, product: Product, model_bytes: int = 0, *, used: int = 0)
 
 def _where(table: Table, product: Product, model_bytes: int, used: int) -> tuple[str, int]:
     """The partition for the model and its room."""
+    ends(table.rows, product.board.emmc // SECTOR)
     rooms = {"vendor": _in_vendor(table, used), MODEL: _in_hole(table)}
     wanted: str = product.image.model_in
     if wanted == "auto":

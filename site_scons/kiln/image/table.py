@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kiln.errors import ImageError, one_line
+from kiln.errors import ImageError, Refused, one_line
 from kiln.results import Partition
 
 SECTOR = 512
+BACKUP = 34                            # sectors at each end that GPT takes; rkdeveloptool ends a growing partition there too
 LARGEST = 64 << 10                     # the real file has 788 bytes
 MOST_ROWS = 64
 LAST_SECTOR = 1 << 40                  # 512 TiB: sums of two such numbers stay far from any overflow
@@ -112,6 +114,17 @@ def hole(table: Table) -> tuple[int, int]:
         start = -(-(one.start + one.size) // 2048) * 2048
         spans.append((start, max(0, two.start - start)))
     return max(spans, key=lambda span: span[1])
+
+
+def ends(rows: Sequence[Partition], sectors: int) -> list[tuple[Partition, int]]:
+    """Each row with its last sector on a disk of so many. Raises Refused for a row that the disk does not hold."""
+    last = sectors - BACKUP
+    made = [(row, row.start + row.size - 1 if row.size else last) for row in rows]
+    for row, end in made:
+        if not BACKUP <= row.start <= end <= last:
+            raise Refused(f"partition {row.name} ends at sector {max(end, row.start)}, the disk of {sectors} sectors has {BACKUP} to {last}",
+                          where="board.emmc", hint="board.emmc must hold the table of the base")
+    return made
 
 
 def add(table: Table, row: Partition) -> Table:

@@ -6,27 +6,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kiln.errors import ImageError, Refused
+from kiln.errors import ImageError
 from kiln.image import identity, spans
-from kiln.image.table import SECTOR
+from kiln.image.table import SECTOR, ends
 from kiln.product import Product
 from kiln.results import Output, Partition
 from kiln.run import run
 
-LAST = 34                              # sectors that the backup table takes at the end, and one
 LINUX = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 NAME = "emmc.img"
 
 
-def _ends(partitions: Sequence[Partition], sectors: int) -> list[tuple[Partition, int]]:
-    """Each row with its last sector. Raises Refused for a table or an image that the disk does not hold."""
-    rows = [(row, row.start + row.size - 1 if row.size else sectors - LAST) for row in partitions]
+def _checked(rows: list[tuple[Partition, int]]) -> list[tuple[Partition, int]]:
+    """Every image fits its partition, also the one that grows."""
     for row, end in rows:
-        if not LAST <= row.start <= end <= sectors - LAST:
-            raise Refused(f"partition {row.name} ends at sector {end}, the disk of {sectors} sectors has {sectors - LAST}",
-                          where="board.emmc", hint="board.emmc must hold the table of the base")
-        if row.image and row.image.stat().st_size > (end - row.start + 1) * SECTOR:
-            raise ImageError(f"has {row.image.stat().st_size} bytes, its partition {(end - row.start + 1) * SECTOR}", where=row.image.name)
+        size, limit = row.image.stat().st_size if row.image else 0, (end - row.start + 1) * SECTOR
+        if size > limit:
+            raise ImageError(f"{row.image} has {size} bytes, its partition {row.name} only {limit}")
     return rows
 
 
@@ -49,7 +45,7 @@ def pack(product: Product, partitions: Sequence[Partition], table: Path, into: P
     """One file of board.emmc bytes."""
     beside, file = into / f".{NAME}.tmp", into / NAME
     beside.unlink(missing_ok=True)
-    rows = _ends(partitions, product.board.emmc // SECTOR)
+    rows = _checked(ends(partitions, product.board.emmc // SECTOR))
     with beside.open("wb") as out:
         out.truncate(product.board.emmc // SECTOR * SECTOR)
     _table(product, rows, beside, log)
