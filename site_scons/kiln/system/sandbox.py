@@ -98,11 +98,16 @@ def _list(into: Path, names: set[str]) -> None:
 
 
 def _write(file: Path, data: bytes) -> None:
-    """The bytes, if they are not there already; a script is made executable whatever mode the template's file has."""
+    """The bytes, if they are not there already; a script is made executable whatever mode the template's file has.
+
+    Not flushed to the disk as stamp.write() does (90 files: 0.3 to 0.5 s instead of 0.04): what a power cut leaves is compared here again.
+    """
     mode = 0o755 if data.startswith(b"#!") else 0o644
     if file.is_symlink() or not file.is_file() or file.read_bytes() != data:
-        file.unlink(missing_ok=True)
-        stamp.write(file, data)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_name(f".{file.name}.tmp")
+        beside.write_bytes(data)
+        beside.replace(file)
     if file.stat().st_mode & 0o777 != mode:
         file.chmod(mode)
 
