@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +80,7 @@ class Report:
 def examine(product: Product | None, build: Path, cache: Path) -> Report:
     """What this machine has and lacks for a product (None: for any). Runs each program once for its version."""
     programs = [_program(program) for program in needed(product)]
-    python = list(_python())
+    python = list(_python(_requirements()))
     rows = (*programs, *python, _disk("disk for build/", build, BUILD_ROOM), _disk("disk for the cache", cache, CACHE_ROOM),
             _memory(), _cores(), _processor(), _kvm())
     parts = [install(packages(product))] if packages(product) else []
@@ -139,11 +139,11 @@ def _version(path: str, asks: str) -> str:
     return found[0] if found else ""
 
 
-def _python() -> Iterator[Row]:
-    """Our Python packages, as pyproject.toml (a checkout) or our own wheel names them."""
+def _python(requirements: Iterable[str]) -> Iterator[Row]:
+    """One row for each requirement such as `requests>=2.32`."""
     import importlib.metadata
 
-    for text in _requirements():
+    for text in requirements:
         match = re.match(r"([A-Za-z0-9._-]+)\s*(?:>=\s*([0-9.]+))?", text)
         if not match:
             continue
@@ -157,6 +157,7 @@ def _python() -> Iterator[Row]:
 
 
 def _requirements() -> list[str]:
+    """Our Python packages, as pyproject.toml (a checkout) or our own wheel names them."""
     import importlib.metadata
     import tomllib
 
