@@ -51,7 +51,7 @@ def own(env: Any) -> None:
             given.build.mkdir(parents=True, exist_ok=True)
             _lock(given.build / ".lock")
             _end_children_on_signals()
-        env.SConsignFile(str(given.build / ".sconsign"))
+            env.SConsignFile(str(given.build / ".sconsign"))
 
 
 def _j_given() -> bool:

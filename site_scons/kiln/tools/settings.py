@@ -33,7 +33,6 @@ VARIABLES = (
     Variable("ccache", "1", "0: compile without the compiler cache", "flag"),
     Variable("jobs", "", "how many compilers at once [-j, else the number of cores]", "count"),
     Variable("dev", "", "native targets whose own build system is asked every time, by name, or ohos", "words"),
-    Variable("verbose", "0", "1: show the programs that are run", "flag"),
 )
 
 
@@ -51,7 +50,6 @@ class Settings:
     ccache: bool
     jobs: int
     dev: tuple[str, ...]
-    verbose: bool
 
 
 def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) -> Settings:
@@ -77,7 +75,7 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
         mirror=_path(here, values["mirror"]) if values["mirror"] else None,
         offline=values["offline"] == "1", made=values["made"] == "1", ccache=values["ccache"] == "1",
         jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),
-        dev=tuple(word for word in values["dev"].split(",") if word), verbose=values["verbose"] == "1")
+        dev=tuple(word for word in values["dev"].split(",") if word))
 
 
 def _fits(variable: Variable, value: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from kiln import pin as pins
 from kiln import product, results
+from kiln.progress import bar
 from kiln.tools import boundary, outside
 from kiln.tools.settings import Settings
 
@@ -36,7 +37,7 @@ def _node(env: Any, pin: pins.Pin) -> Any:
     def make(key: str) -> Sequence[Path]:
         from kiln import fetch
 
-        came = fetch.get(pin, settings.cache, offline=settings.offline, mirror=settings.mirror)
+        came = fetch.get(pin, settings.cache, offline=settings.offline, mirror=settings.mirror, progress=bar)
         root = fetch.unpack(came.path, folder / "tree", file=pin.file, subdir=pin.subdir)
         results.save(results.Tree(root, came.input), folder)
         return ()
