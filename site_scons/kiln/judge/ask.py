@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Server:
-    """A llama-server at `url`; `limit` is how many seconds one whole answer may take."""
+    """A llama-server at `url`; `limit` is how many seconds one answer may take."""
 
     url: str
     key: str = ""
@@ -66,9 +66,9 @@ class Server:
         return Answer(text, time.monotonic() - began, _rate(timings, "prompt_per_second"), _rate(timings, "predicted_per_second"))
 
     def stream(self, messages: Messages, *, most: int = 512, seed: int = 1) -> Iterator[str]:
-        """The answer piece by piece. Closing the iterator closes the connection, and the server stops."""
+        """The answer piece by piece; `limit` is for each piece. Closing the iterator closes the connection, and the server stops."""
         wanted = {**_wanted(messages, most, seed), "stream": True}
-        with self._asked("POST", "/v1/chat/completions", wanted, self.limit) as reply:
+        with self._asked("POST", "/v1/chat/completions", wanted, self.limit, whole=False) as reply:
             if reply.status != 200:
                 _good(reply)
             done = False
@@ -81,24 +81,34 @@ class Server:
                 raise BoardError("the server ended its answer in the middle")
 
     @contextmanager
-    def _asked(self, method: str, path: str, body: Mapping[str, Any] | None, limit: float) -> Iterator[http.client.HTTPResponse]:
-        """One request on a connection of its own, cut off when `limit` seconds are over: a drip is as bad as silence."""
+    def _asked(self, method: str, path: str, body: Mapping[str, Any] | None, limit: float, *,
+               whole: bool = True) -> Iterator[http.client.HTTPResponse]:
+        """One request on a connection of its own. A `whole` one is cut off after `limit` seconds: a drip is as bad as silence."""
         parts = urlsplit(self.url)
         line = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=limit)
-        late = threading.Event()
-        timer = threading.Timer(limit, _cut, (line, late))
-        timer.daemon = True
-        timer.start()
+        late, reply, timer = threading.Event(), None, None
         try:
+            line.connect()
+            # the socket itself: http.client forgets it as soon as a reply without keep-alive begins
+            timer = threading.Timer(limit, _cut, (line.sock, late))
+            timer.daemon = True
+            if whole:
+                timer.start()
             line.request(method, path, None if body is None else json.dumps(body).encode(),
                          {"Content-Type": "application/json", **({"Authorization": f"Bearer {self.key}"} if self.key else {})})
-            yield line.getresponse()
+            reply = line.getresponse()
+            yield reply
+            if late.is_set():
+                raise TimeoutError
         except (OSError, http.client.HTTPException, ValueError) as error:
             how = f"does not answer within {limit:.0f} s" if late.is_set() or isinstance(error, TimeoutError) else \
                 f"cannot be reached: {one_line(str(error), 200) or type(error).__name__}"
             raise BoardError(f"the server at {self.url} {how}") from error
         finally:
-            timer.cancel()
+            if timer:
+                timer.cancel()
+            if reply:
+                reply.close()
             line.close()
 
 
@@ -106,11 +116,10 @@ def _wanted(messages: Messages, most: int, seed: int) -> dict[str, Any]:
     return {"messages": [dict(message) for message in messages], "temperature": 0, "seed": seed, "max_tokens": most, "cache_prompt": True}
 
 
-def _cut(line: http.client.HTTPConnection, late: threading.Event) -> None:
+def _cut(line: socket.socket, late: threading.Event) -> None:
     late.set()
     try:
-        if line.sock:
-            line.sock.shutdown(socket.SHUT_RDWR)
+        line.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass
 
@@ -119,6 +128,8 @@ def _body(reply: http.client.HTTPResponse) -> bytes:
     blob = reply.read(BODY_MOST + 1)
     if len(blob) > BODY_MOST:
         raise BoardError(f"the server's answer is larger than {BODY_MOST} bytes")
+    if reply.length:                   # read(n) says nothing of an answer that was cut
+        raise http.client.IncompleteRead(blob, reply.length)
     return blob
 
 
