@@ -52,6 +52,18 @@ def test_kv_cache_of_llama_3_1_8b(eight_b: gguf.Header) -> None:
     assert budget.kv_bytes(eight_b, 1, "f16") == 32 * MIB  # 256 cells at least
 
 
+@pytest.mark.parametrize("shape,context,reported", [
+    (Shape(context=4096), 512, 4.51), (Shape(context=4096), 4096, 8.01),
+    (Shape(layers=4, width=1024, heads=16, heads_kv=4, ff=4096, vocab=8000, tied=True), 512, 32.51),
+    (Shape(layers=4, width=1024, heads=16, heads_kv=4, ff=4096, vocab=8000, tied=True), 4096, 36.01),
+    (Shape(layers=2, width=512, heads=8, heads_kv=8, ff=2048, vocab=64000, tied=True), 4096, 20.01),
+])
+def test_buffers_are_a_little_above_what_llama_server_reported(shape: Shape, context: int, reported: float, tmp_path: Path) -> None:
+    """`CPU compute buffer size` of the pinned llama-server, -np 1."""
+    ours = budget.buffer_bytes(gguf.header(write(tmp_path / "x.gguf", shape, sparse=True)), context) / MIB
+    assert reported <= ours <= 1.25 * reported
+
+
 def test_too_large_for_its_partition_says_which_recipes_fit(one_b: gguf.Header) -> None:
     with pytest.raises(Refused) as caught:
         budget.check(one_b, board(recipe="f16"), 700 * MIB)
@@ -65,7 +77,12 @@ def test_too_large_for_the_memory_says_what_takes_it(one_b: gguf.Header) -> None
         budget.check(one_b, board(recipe="q4_0", context=65536), 6 * GIB)
     line = str(caught.value)
     assert "KV cache of 65536 tokens in f16 2048 MiB" in line and "the board has 2048 MiB" in line
-    assert line.endswith("; context: 16384 fits")
+    assert line.endswith("; context: 16384 fits; or kv: q4_0")
+
+
+def test_a_smaller_kv_type_is_offered(one_b: gguf.Header) -> None:
+    with pytest.raises(Refused, match="context: 16384 fits; or kv: q8_0$"):
+        budget.check(one_b, board(recipe="q4_0", context=32768), 6 * GIB)
 
 
 def test_nothing_fits_says_how_far_the_smallest_is_off(eight_b: gguf.Header) -> None:
@@ -83,9 +100,10 @@ def test_a_file_that_is_no_language_model_is_refused(one_b: gguf.Header) -> None
         budget.check(replace(one_b, n_layer=0), board(), GIB)
 
 
-def test_a_split_or_quantized_source_is_refused(one_b: gguf.Header) -> None:
-    with pytest.raises(ModelError, match="one of 3 parts"):
-        budget.check(replace(one_b, splits=3), board(), GIB)
+def test_a_part_of_a_split_model_is_refused(one_b: gguf.Header) -> None:
+    for recipe in ("q4_0", "as_is"):
+        with pytest.raises(ModelError, match="one of 3 parts"):
+            budget.check(replace(one_b, splits=3), board(recipe=recipe), GIB)
 
 
 def test_more_memory_never_refuses_what_less_takes(one_b: gguf.Header) -> None:

@@ -26,11 +26,12 @@ def quantize(source: Path, recipe: str, tool: Path, into: Path, *, log: Path, ke
     """
     chosen = recipes.load(recipe)
     before = gguf.header(source)
+    stock.takes(before, chosen)
     work = into.parent / f".{into.name}.work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        _make(source, before, chosen, tool, work, log, line)
+        _make(source, chosen, tool, work, log, line)
         after = _verified(before, gguf.header(work / "model.gguf"), chosen)
         (work / "model.gguf").replace(into)
     finally:
@@ -40,13 +41,12 @@ def quantize(source: Path, recipe: str, tool: Path, into: Path, *, log: Path, ke
     return made
 
 
-def _make(source: Path, before: gguf.Header, chosen: Recipe, tool: Path, work: Path, log: Path,
+def _make(source: Path, chosen: Recipe, tool: Path, work: Path, log: Path,
           line: Callable[[str], None] | None) -> None:
     """The new file as work/model.gguf. The names that the tool sees are always these two: a GGUF may quote them."""
     if not chosen.tool:
         _copy(source, work / "model.gguf")
         return
-    stock.quantizable(before)
     (work / "source.gguf").symlink_to(source.resolve())
     threads = str(len(os.sched_getaffinity(0)))
     run.run([tool.resolve(), "source.gguf", "model.gguf", chosen.tool, threads], cwd=work, log=log, line=line)

@@ -75,9 +75,9 @@ _SPLIT = ("split.no", "split.count", "split.tensors.count")
 
 def predict(header: Header, recipe: Recipe) -> Predicted:
     """What llama-quantize will make of this model by this recipe. Raises ModelError for a source that it does not take."""
+    takes(header, recipe)
     if not recipe.tool:
         return Predicted(header.size, {tensor.name: tensor.type for tensor in header.tensors}, True)
-    quantizable(header)
     dense = header.n_expert < 2 and len(set(header.heads_kv)) <= 1
     exact = dense and header.architecture not in _OWN_RULES and header.n_layer not in _70B
     types = dict(_exact(header, recipe) if exact else _bound(header, recipe))
@@ -85,17 +85,17 @@ def predict(header: Header, recipe: Recipe) -> Predicted:
     return Predicted(ggml.padded(_meta(header), 32) + data, types, exact)
 
 
-def quantizable(header: Header) -> None:
-    """Raise ModelError if llama-quantize would refuse this source, or write what cannot be loaded."""
-    if header.quantized:
-        kind = Counter(tensor.type for tensor in header.tensors if ggml.NAMED[tensor.type].quantized).most_common(1)[0][0]
-        raise ModelError(f"the model is quantized already ({kind})", hint="take recipe: as_is, or give its F16 file")
+def takes(header: Header, recipe: Recipe) -> None:
+    """Raise ModelError for a source of which this recipe can make no whole model."""
     if header.splits > 1:
         raise ModelError(f"the model is one of {header.splits} parts", hint="join them: llama-gguf-split --merge FIRST WHOLE")
-    if header.alignment != 32:
-        raise ModelError(f"general.alignment is {header.alignment}, llama-quantize writes 32", hint="convert the model again")
     if not header.tensors or not header.architecture:
         raise ModelError("the file holds no model: it has no tensors or names no architecture")
+    if recipe.tool and header.quantized:
+        kind = Counter(tensor.type for tensor in header.tensors if ggml.NAMED[tensor.type].quantized).most_common(1)[0][0]
+        raise ModelError(f"the model is quantized already ({kind})", hint="take recipe: as_is, or give its F16 file")
+    if recipe.tool and header.alignment != 32:
+        raise ModelError(f"general.alignment is {header.alignment}, llama-quantize writes 32", hint="convert the model again")
 
 
 def _exact(header: Header, recipe: Recipe) -> Iterator[tuple[str, str]]:
