@@ -10,6 +10,8 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from kiln.errors import Refused
 from kiln.image import base as bases
 from kiln.image import ext4, files, place, spans, table, tools
 from kiln.product import Product
+from kiln.progress import Update
 from kiln.results import Base, Images
 
 pytestmark = pytest.mark.fast
@@ -92,6 +95,8 @@ def test_the_result_can_be_saved_and_loaded(baked: tuple[Path, Images], tmp_path
 
 AS_ANOTHER = """
 import os, sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from image.made import small
 from image.test_bake import bake
@@ -157,6 +162,8 @@ def test_the_model_in_vendor_where_an_earlier_run_had_it_in_a_partition(virt: Pr
 
 FULL = """
 import resource, signal, sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from image.test_bake import bake, having
 from image.made import small
@@ -195,3 +202,24 @@ def test_a_tool_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytes
         tools.check()
     assert str(caught.value) == ("image: debugfs 1.45.6 is not known to make the same image bytes; 1.46.2 to 1.47.4 do; "
                                  "Debian 12 and 13 have such")
+
+
+def test_progress_counts_every_byte_written(virt: Product, base: Base, tmp_path: Path) -> None:
+    told: dict[str, list[int]] = {}
+
+    @contextmanager
+    def count(total: int, what: str, unit: str = "B") -> Iterator[Update]:
+        told[what] = [total, 0]
+
+        def update(by: int, total: int | None = None) -> None:
+            told[what][1] += by
+
+        yield update
+
+    gguf = model(tmp_path / "m")
+    placed = place.place(virt, base, shipped(tmp_path / "a"), gguf)
+    image.bake(virt, base, placed, inputs=INPUTS, steps=STEPS, into=tmp_path / "out" / "images", scratch=tmp_path / "out" / "image",
+               log=tmp_path / "log", progress=count)
+    assert list(told) == ["write vendor.img", "write model.img", "pack directory", "pack gpt"]
+    assert told["write model.img"] == [gguf.size, gguf.size] and told["write vendor.img"][0] == told["write vendor.img"][1]
+    assert all(0 < done <= total * 1.1 for total, done in told.values())

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from kiln import family, product as products, stamp
@@ -13,13 +14,14 @@ from kiln.errors import ImageError, Refused
 from kiln.image import formats, inject, manifest, place, service, table, tools
 from kiln.image.formats import ext4 as fresh
 from kiln.product import Product
+from kiln.progress import Progress, silent
 from kiln.results import Artifact, Base, Images, Input, Output, Partition, Placement, Step
 
 REVISION = 1
 
 
 def bake(product: Product, base: Base, placement: Placement, *, inputs: Sequence[Input], steps: Sequence[Step],
-         into: Path, scratch: Path, log: Path, key: str = "") -> Images:
+         into: Path, scratch: Path, log: Path, key: str = "", progress: Progress = silent) -> Images:
     """Every partition image, packed in each of the product's formats into `into`, and manifest.json beside them.
 
     `scratch` keeps the finished partitions, each with its stamp, so an interrupted run repeats one of them at most.
@@ -27,34 +29,29 @@ def bake(product: Product, base: Base, placement: Placement, *, inputs: Sequence
     if product.image.epoch < 1:
         raise Refused("image.epoch must be at least 1", where="image.epoch", hint="0 means `now` to e2fsprogs")
     tools.check()
+    with _full(scratch.parent):
+        items = (*placement.items, *service.generated(product, placement, inputs, _vendor(base), scratch / "service"))
+        rows = tuple(_partition(product, row, base, items, scratch, log, progress) for row in placement.partitions)
+        parameter = service.parameter(product, base, placement, scratch / "parameter.txt")
+        into.mkdir(parents=True, exist_ok=True)
+        outputs = tuple(output for name in product.image.formats
+                        for output in family.load(formats, name).pack(product, rows, parameter, into, log, progress))
+        _tidy(into, outputs)
+        key = key or stamp.key(REVISION, base.key, products.canonical(product.image), [[item.dest, item.sha256] for item in items])
+        every = (*steps, *([] if any(one.step == "image" for one in steps) else [Step("image", key, REVISION)]))
+        return Images(outputs, manifest.write(product, inputs, every, outputs, items, into.parent), key)
+
+
+@contextmanager
+def _full(folder: Path) -> Iterator[None]:
+    """A disk or quota that is full is nobody's bug."""
     try:
-        return _bake(product, base, placement, inputs, steps, into, scratch, log, key)
+        yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise ImageError(f"cannot be written: {error.strerror}", where=error.filename or scratch.parent,
+        raise ImageError(f"cannot be written: {error.strerror}", where=error.filename or folder,
                          hint="make room and run again: finished parts are kept") from error
-
-
-def _bake(product: Product, base: Base, placement: Placement, inputs: Sequence[Input], steps: Sequence[Step],
-          into: Path, scratch: Path, log: Path, key: str) -> Images:
-    vendor = _image(base, "vendor")
-    items = (*placement.items, *service.generated(product, placement, inputs, vendor, scratch / "service"))
-    rows = tuple(_partition(product, row, base, items, scratch, log) for row in placement.partitions)
-    parameter = service.parameter(product, base, placement, scratch / "parameter.txt")
-    into.mkdir(parents=True, exist_ok=True)
-    outputs = _pack(product, rows, parameter, into, log)
-    _tidy(into, outputs)
-    key = key or stamp.key(REVISION, base.key, products.canonical(product.image), [[item.dest, item.sha256] for item in items])
-    every = (*steps, *([] if any(one.step == "image" for one in steps) else [Step("image", key, REVISION)]))
-    return Images(outputs, manifest.write(product, inputs, every, outputs, items, into.parent), key)
-
-
-def _pack(product: Product, rows: Sequence[Partition], parameter: Path, into: Path, log: Path) -> tuple[Output, ...]:
-    outputs: list[Output] = []
-    for name in product.image.formats:
-        outputs += family.load(formats, name).pack(product, rows, parameter, into, log)
-    return tuple(outputs)
 
 
 def _tidy(into: Path, outputs: Sequence[Output]) -> None:
@@ -66,7 +63,8 @@ def _tidy(into: Path, outputs: Sequence[Output]) -> None:
             file.unlink()
 
 
-def _partition(product: Product, row: Partition, base: Base, items: Sequence[Artifact], scratch: Path, log: Path) -> Partition:
+def _partition(product: Product, row: Partition, base: Base, items: Sequence[Artifact], scratch: Path, log: Path,
+               progress: Progress) -> Partition:
     """The row with its finished image: injected into, made anew, or the base's own."""
     mine = [item for item in items if place.partition_of(item.dest) == row.name]
     if not mine:
@@ -77,15 +75,16 @@ def _partition(product: Product, row: Partition, base: Base, items: Sequence[Art
     if not stamp.made(folder, key):
         stamp.unmake(folder)
         if row.image:
-            inject.inject(row.image, file, mine, mount=mount, limit=limit, epoch=epoch, log=log)
+            inject.inject(row.image, file, mine, mount=mount, limit=limit, epoch=epoch, log=log, progress=progress)
         else:
-            fresh.make(mine, file, mount=mount, limit=limit, who=f"{product.name}/{row.name}", epoch=epoch, log=log)
+            fresh.make(mine, file, mount=mount, limit=limit, who=f"{product.name}/{row.name}", epoch=epoch, log=log,
+                       progress=progress)
         stamp.make(folder, key, [file])
     return dataclasses.replace(row, image=file)
 
 
-def _image(base: Base, name: str) -> Path:
-    image = next((row.image for row in base.partitions if row.name == name), None)
+def _vendor(base: Base) -> Path:
+    image = next((row.image for row in base.partitions if row.name == "vendor"), None)
     if image is None:
-        raise ImageError(f"the base has no image of partition {name}")
+        raise ImageError("the base has no image of partition vendor")
     return image

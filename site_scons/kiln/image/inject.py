@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from kiln.errors import ImageError
 from kiln.image import debugfs, ext4, files, grow, owners, proof, spans
+from kiln.progress import Progress, silent
 from kiln.results import Artifact
 
 
@@ -32,7 +33,7 @@ class Plan:
 
 
 def inject(image: Path, into: Path, items: Sequence[Artifact], *, mount: str, limit: int, epoch: int,
-           log: Path | None = None) -> tuple[str, ...]:
+           log: Path | None = None, progress: Progress = silent) -> tuple[str, ...]:
     """Write `items` into a copy of `image`, grown if needed up to `limit` bytes. Gives the board paths that were replaced.
 
     `mount` is where the image is mounted on the board ("" for the root). Raises ImageError if the image is damaged,
@@ -42,7 +43,7 @@ def inject(image: Path, into: Path, items: Sequence[Artifact], *, mount: str, li
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        plan = _write(image, work / into.name, items, mount, limit, epoch, log)
+        plan = _write(image, work / into.name, items, mount, limit, epoch, log, progress)
         proof.unchanged(image, work / into.name, plan.touched)
         (work / into.name).replace(into)
     finally:
@@ -50,7 +51,8 @@ def inject(image: Path, into: Path, items: Sequence[Artifact], *, mount: str, li
     return tuple(mount + path for path in plan.replaced)
 
 
-def _write(image: Path, fresh: Path, items: Sequence[Artifact], mount: str, limit: int, epoch: int, log: Path | None) -> Plan:
+def _write(image: Path, fresh: Path, items: Sequence[Artifact], mount: str, limit: int, epoch: int, log: Path | None,
+           progress: Progress) -> Plan:
     debugfs.check(image, log)
     spans.copy(image, fresh)
     plan = _plan(fresh, items, mount)
@@ -59,7 +61,8 @@ def _write(image: Path, fresh: Path, items: Sequence[Artifact], mount: str, limi
     _settle(fresh, plan, fresh.parent, epoch, log)
     debugfs.check(fresh, log)          # before the data, which it does not read but would flush to the disk
     _compare(fresh, plan)
-    _fill(fresh, plan)
+    with progress(sum(item.size for _, item in plan.items), f"write {fresh.name}") as update:
+        _fill(fresh, plan, update)
     return plan
 
 
@@ -173,7 +176,7 @@ def _new_extents(image: Path, plan: Plan) -> list[tuple[str, tuple[ext4.Extent, 
         return [(path, reader.extents(reader.inode(at.inode)) if at else ()) for path, at in found]
 
 
-def _fill(image: Path, plan: Plan) -> None:
+def _fill(image: Path, plan: Plan, tell: spans.Tell) -> None:
     """Copy the data of every file into its extents; the rest of a last block is zeros, as the base may hold old bytes there."""
     block = ext4.superblock(image).block
     extents = dict(_new_extents(image, plan))
@@ -185,7 +188,7 @@ def _fill(image: Path, plan: Plan) -> None:
                 for extent in extents[path]:
                     at, to = extent.logical * block, extent.physical * block
                     length = min(extent.length * block, item.size - at)
-                    spans.move(stream.fileno(), out.fileno(), at, to, length)
+                    spans.move(stream.fileno(), out.fileno(), at, to, length, tell)
                     if length % block:
                         os.pwrite(out.fileno(), bytes(block - length % block), to + length)
 

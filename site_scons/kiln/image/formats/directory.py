@@ -10,6 +10,7 @@ from pathlib import Path
 from kiln.image import spans
 from kiln.image.table import SECTOR
 from kiln.product import Product
+from kiln.progress import Progress, silent
 from kiln.results import Output, Partition
 
 
@@ -18,7 +19,7 @@ def image_name(partition: str) -> str:
     return partition.replace("-", "_") + ".img"
 
 
-def _put(source: Path, into: Path, own: bool) -> Path:
+def _put(source: Path, into: Path, own: bool, tell: spans.Tell) -> Path:
     """The file under its final name: a second link to what this build made, read-only; a sparse copy of what it did not."""
     beside = into.with_name(f".{into.name}.tmp")
     beside.unlink(missing_ok=True)
@@ -28,17 +29,20 @@ def _put(source: Path, into: Path, own: bool) -> Path:
         source.chmod(0o444)
         os.link(source, beside)
     else:
-        spans.copy(source, beside)
+        spans.copy(source, beside, tell)
     return beside.replace(into)
 
 
-def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path) -> tuple[Output, ...]:
+def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path,
+         progress: Progress = silent) -> tuple[Output, ...]:
     """Every partition that has an image, and the table."""
     outputs = []
-    for row in partitions:
-        if row.image:
-            file = _put(row.image, into / image_name(row.name), row.image.is_relative_to(table.parent))
-            outputs.append(Output(file, "directory", file.stat().st_size, spans.digest(file), row.name, row.start * SECTOR))
-    text = _put(table, into / "parameter.txt", own=False)
+    images = [row.image for row in partitions if row.image]
+    with progress(2 * spans.weight(images), "pack directory") as update:
+        for row in partitions:
+            if row.image:
+                file = _put(row.image, into / image_name(row.name), row.image.is_relative_to(table.parent), update)
+                outputs.append(Output(file, "directory", file.stat().st_size, spans.digest(file, update), row.name, row.start * SECTOR))
+    text = _put(table, into / "parameter.txt", False, spans.quiet)
     outputs.append(Output(text, "directory", text.stat().st_size, spans.digest(text)))
     return tuple(outputs)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kiln.image import debugfs, identity, inject, owners
 from kiln.product import Product
+from kiln.progress import Progress, silent
 from kiln.results import Artifact, Output, Partition
 from kiln.run import run
 
@@ -37,7 +38,8 @@ def room_in(partition: int) -> int:
     return low
 
 
-def make(items: Sequence[Artifact], into: Path, *, mount: str, limit: int, who: str, epoch: int, log: Path | None) -> None:
+def make(items: Sequence[Artifact], into: Path, *, mount: str, limit: int, who: str, epoch: int, log: Path | None,
+         progress: Progress = silent) -> None:
     """An image with just `items` in it; `who` (product and partition) gives its UUID and hash seed."""
     empty, conf = into.with_name(f".{into.name}.empty"), into.with_name(".mke2fs.conf")
     into.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,7 @@ def make(items: Sequence[Artifact], into: Path, *, mount: str, limit: int, who: 
     run(["mke2fs", "-q", "-F", "-t", "ext4", "-b", str(BLOCK), "-I", "256", "-N", "64", "-m", "0", "-O", FEATURES, "-L", who.split("/")[-1][:16],
          "-M", mount, "-U", identity.guid(who, "uuid"), "-E", extended, empty], env=env, log=log)
     _root(empty, mount, epoch, log)
-    inject.inject(empty, into, items, mount=mount, limit=limit, epoch=epoch, log=log)
+    inject.inject(empty, into, items, mount=mount, limit=limit, epoch=epoch, log=log, progress=progress)
     empty.unlink()
     conf.unlink()
 
@@ -65,10 +67,11 @@ def _root(image: Path, mount: str, epoch: int, log: Path | None) -> None:
     label.unlink()
 
 
-def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path) -> tuple[Output, ...]:
+def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path,
+         progress: Progress = silent) -> tuple[Output, ...]:
     """The model partition's image alone."""
     from kiln.image.formats import directory
 
     wanted = [row for row in partitions if row.name == "model"]
-    outputs = directory.pack(product, wanted, table, into, log)
+    outputs = directory.pack(product, wanted, table, into, log, progress)
     return tuple(Output(one.file, "ext4", one.size, one.sha256, one.partition, one.offset) for one in outputs if one.partition)

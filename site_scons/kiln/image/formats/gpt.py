@@ -10,6 +10,7 @@ from kiln.errors import ImageError
 from kiln.image import identity, spans
 from kiln.image.table import SECTOR, ends
 from kiln.product import Product
+from kiln.progress import Progress, silent
 from kiln.results import Output, Partition
 from kiln.run import run
 
@@ -41,7 +42,8 @@ def _verify(disk: Path, log: Path) -> None:
         raise ImageError("sgdisk finds problems in the table that it wrote", where=disk.name, hint=f"log: {log}")
 
 
-def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path) -> tuple[Output, ...]:
+def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path,
+         progress: Progress = silent) -> tuple[Output, ...]:
     """One file of board.emmc bytes."""
     beside, file = into / f".{NAME}.tmp", into / NAME
     beside.unlink(missing_ok=True)
@@ -49,10 +51,11 @@ def pack(product: Product, partitions: Sequence[Partition], table: Path, into: P
     with beside.open("wb") as out:
         out.truncate(product.board.emmc // SECTOR * SECTOR)
     _table(product, rows, beside, log)
-    with beside.open("r+b") as out:
+    with beside.open("r+b") as out, progress(2 * spans.weight(row.image for row, _ in rows if row.image), "pack gpt") as update:
         for row, _ in rows:
             if row.image:
-                spans.place(row.image, out.fileno(), row.start * SECTOR)
+                spans.place(row.image, out.fileno(), row.start * SECTOR, update)
+        digest = spans.digest(beside, update)
     _verify(beside, log)
     beside.replace(file)
-    return (Output(file, "gpt", file.stat().st_size, spans.digest(file)),)
+    return (Output(file, "gpt", file.stat().st_size, digest),)
