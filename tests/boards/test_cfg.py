@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import small
+from boards import small
 
 from kiln import initrd, run, share
 

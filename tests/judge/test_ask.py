@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import message, send, stream
+from judge.served import message, send, stream
 
 from kiln.errors import BoardError
 from kiln.judge.ask import BODY_MOST, STREAM_MOST, Server

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from conftest import send, stream
+from judge.served import send, stream
 
 from kiln.errors import BoardError
 from kiln.judge import chat

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import message, send
+from judge.served import message, send
 
 from kiln import product
 from kiln.errors import BoardError, ModelError

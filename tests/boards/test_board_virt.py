@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import small
+from boards import small
 
 from kiln.boards import virt as transport
 from kiln.errors import BoardError
