@@ -10,9 +10,10 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kiln import run, share
@@ -28,7 +29,7 @@ MEMORY = 2 * GIB                              # two compilers of 450 MiB each, o
 
 @dataclass(frozen=True)
 class Program:
-    """A host program, how it is asked for its version ("": it does not say), and what we want it for."""
+    """A host program, the word that makes it say its version, and what we want it for."""
 
     name: str
     asks: str
@@ -37,12 +38,11 @@ class Program:
 
 PROGRAMS = (
     Program("mke2fs", "-V", "the images"), Program("debugfs", "-V", "the images"), Program("e2fsck", "-V", "the images"),
-    Program("resize2fs", "", "the images"), Program("sgdisk", "--version", "the whole-disk image"),
-    Program("git", "--version", "patches"), Program("ccache", "--version", "compiling again"),
+    Program("resize2fs", "-h", "the images"), Program("sgdisk", "--version", "the whole-disk image"),
+    Program("ccache", "--version", "compiling again"),
     Program("apt-get", "--version", "pins of kind deb"), Program("qemu-system-aarch64", "--version", "the virtual board"),
 )
-TESTING = (Program("qemu-aarch64-static", "--version", "the tests: programs of the board"),
-           Program("readelf", "--version", "the tests: another reader of our programs"))
+TESTING = (Program("qemu-aarch64-static", "--version", "the tests"), Program("git", "--version", "the tests"))
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,12 @@ class Report:
                      f"{'' if row.ok or not row.hint else '; ' + row.hint}".rstrip() for row in self.rows)
 
 
-def examine(product: Product | None, build: Path, cache: Path) -> Report:
-    """What this machine has and lacks for a product (None: for any). Runs each program once for its version."""
-    programs = [_program(program) for program in needed(product)]
+def examine(product: Product | None, build: Path, cache: Path, versions: Mapping[str, tuple[str, str]] = MappingProxyType({})) -> Report:
+    """What this machine has and lacks for a product (None: for any). Runs each program once for its version.
+
+    `versions` holds the first and last version that will do of the programs that are particular (image.tools.GOOD).
+    """
+    programs = [_program(program, versions.get(program.name)) for program in needed(product)]
     python = list(_python(_requirements()))
     rows = (*programs, *python, _disk("disk for build/", build, BUILD_ROOM), _disk("disk for the cache", cache, CACHE_ROOM),
             _memory(), _cores(), _processor(), _kvm())
@@ -119,18 +122,21 @@ def _where(program: str) -> str:
         return ""
 
 
-def _program(program: Program) -> Row:
+def _program(program: Program, versions: tuple[str, str] | None = None) -> Row:
     path = _where(program.name)
     if not path:
         package = run.PACKAGES.get(program.name, program.name)
         return Row(program.name, "-", f"for {program.purpose}", False, f"package {package}: {install((package,))}")
-    return Row(program.name, _version(path, program.asks) or path, f"for {program.purpose}", True)
+    found = _version(path, program.asks)
+    if not versions:
+        return Row(program.name, found or path, f"for {program.purpose}", True)
+    first, last = versions
+    well = bool(found) and _numbers(first) <= _numbers(found) <= _numbers(last)
+    return Row(program.name, found or path, f"{first} to {last}, for {program.purpose}", well, "others do not make the same bytes")
 
 
 def _version(path: str, asks: str) -> str:
     """The version in what a program prints of itself, "" if it says none; a broken one says so."""
-    if not asks:
-        return ""
     try:
         said = run.run([path, asks], ok=range(256), timeout=10)
     except KilnError as error:
