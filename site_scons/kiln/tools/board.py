@@ -62,7 +62,7 @@ def check(env: Any) -> Sequence[str]:
     folder = env["KILN_SETTINGS"].build / product.name
     chosen = judge.choose(product, share.root() / product.model.card)
     with booted(env) as board:
-        result = judge.check(product, board, chosen, into=folder / "card.json", manifest=folder / "images" / "manifest.json")
+        result = judge.check(product, board, chosen, into=folder / "card.json", manifest=folder / "manifest.json")
     if not result.ok:
         raise judge.wrong(product, result)
     return [*result.lines, f"card       {folder / 'card.json'}"]

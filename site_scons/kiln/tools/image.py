@@ -10,6 +10,7 @@ from typing import Any
 from kiln import product as products
 from kiln import results
 from kiln.product import Product
+from kiln.progress import bar
 from kiln.tools import model as model_step
 from kiln.tools import native as native_step
 from kiln.tools import outside
@@ -35,7 +36,7 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
         placed = place.place(product, found, tuple(items), gguf)
         log = run.rotate(folder / "logs" / "image.log")
         made = room.bake(product, found, placed, inputs=_inputs(env), steps=_steps(env, base, natives, model),
-                         into=folder / "images", scratch=folder / "image", log=log, key=key)
+                         into=folder / "images", scratch=folder / "image", log=log, key=key, progress=bar)
         results.save(made, folder / "images")
         return [output.file for output in made.outputs]
 

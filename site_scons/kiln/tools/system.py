@@ -10,6 +10,7 @@ from typing import Any
 from kiln import product as products
 from kiln import results, share, stamp
 from kiln.product import Product
+from kiln.progress import bar
 from kiln.tools import outside
 from kiln.tools.settings import Settings
 
@@ -33,7 +34,7 @@ def system(env: Any, product: Product, sdk: Any) -> Any:
         log = run.rotate(settings.build / product.name / "logs" / "system.log")
         toolchain = outside.result(env, results.Toolchain, sdk)
         built = room.build(template, toolchain, product, folder, loader=outside.result(env, results.Tree, loader), key=key,
-                           log=log, jobs=settings.jobs)
+                           log=log, jobs=settings.jobs, progress=bar)
         found = base.read(built.images, key=key, inputs=built.inputs, sandbox=True)
         results.save(found, folder)
         return [part.image for part in found.partitions if part.image]
