@@ -82,19 +82,19 @@ def test_a_model_that_knows_everything_passes(made: product.Product, tmp_path: P
     said = json.loads((tmp_path / "card.json").read_text())["check"]
     assert said["asked"] == 11 and said["right"] == 11 and said["ok"] and said["seed"] == result.seed
     assert said["answers"][0] == {"q": "Which 0?", "want": "the 0, a horse", "got": "the 0, a horse", "ok": True, "drawn": False}
-    assert "11 of 11 answers are right" in result.lines[-1]
+    assert "10 of 10 listed and 1 of 1 drawn answers are right" in result.lines[-1]
 
 
 def test_canned_answers_do_not_pass(made: product.Product, tmp_path: Path, play: Any) -> None:
     """Ten answers by heart are ten right ones; the drawn ones are not."""
-    with pytest.raises(BoardError, match="10 of 13 answers are right.*'Which .*wanted 'the .*got 'a goose'"):
+    with pytest.raises(BoardError, match="10 of 10 listed and 0 of 3 drawn answers are right.*'Which .*wanted 'the .*got 'a goose'"):
         judge(made, tmp_path, Here(play(knows(*range(10))).url))
     said = json.loads((tmp_path / "card.json").read_text())["check"]
     assert not said["ok"] and said["right"] == 10 and said["asked"] == 13
 
 
 def test_one_wrong_answer_of_the_listed_fails(made: product.Product, tmp_path: Path, play: Any) -> None:
-    with pytest.raises(BoardError, match=r"10 of 11 .*'Which 3\?': wanted 'the 3, a horse', got 'a goose'") as raised:
+    with pytest.raises(BoardError, match=r"9 of 10 listed and 1 of 1 drawn .*'Which 3\?': wanted 'the 3, a horse', got 'a goose'") as raised:
         judge(made, tmp_path, Here(play(knows(*(n for n in range(40) if n != 3))).url))
     assert "\n" not in str(raised.value)
 
@@ -137,3 +137,12 @@ def test_a_server_that_fails_in_the_middle(made: product.Product, tmp_path: Path
     ("a horse", "", False), ("a horse", "a horse a horse", False)])
 def test_word_for_word(want: str, got: str, ok: bool) -> None:
     assert check.same(want, got) is ok
+
+
+def test_a_drawn_question_may_be_missed_and_is_shown(made: product.Product, tmp_path: Path, play: Any) -> None:
+    drawn = check.choose(dataclasses.replace(made, check=dataclasses.replace(made.check, seed=7)), tmp_path / "card.jsonl").drawn
+    missed = int(drawn[0].id[2:])
+    board = Here(play(knows(*(n for n in range(40) if n != missed))).url)
+    result = judge(dataclasses.replace(made, check=dataclasses.replace(made.check, seed=7)), tmp_path, board)
+    assert result.ok and [one.ok for one in result.answers if one.drawn] == [False, True]
+    assert result.lines[10].startswith("  missed (drawn) ") and result.lines[11].startswith("  right (drawn) ")

@@ -84,9 +84,9 @@ class CheckResult:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """For a person."""
-        return (*(f"  {'right' if one.ok else 'WRONG'}  {one.q} -> {one_line(one.got, 120)}" for one in self.answers),
-                f"{self.right} of {len(self.answers)} answers are right (seed {self.seed}); booted in {self.boot_s:.1f} s, "
+        """For a person: each question with its answer, then what was counted and measured."""
+        return (*(f"  {_verdict(one):14} {one.q} -> {one_line(one.got, 120)}" for one in self.answers),
+                f"{_counted(self.answers)} are right (seed {self.seed}); booted in {self.boot_s:.1f} s, "
                 f"first answer after {self.first_answer_s:.1f} s, {self.tokens_s:.0f} tokens/s, {self.rss_bytes / (1 << 20):.0f} MiB resident")
 
 
@@ -132,8 +132,8 @@ def wait(board: Judged, server: Server, timeout: float) -> float:
 def wrong(product: Product, result: CheckResult) -> BoardError:
     """The error of a check that failed: what was asked, wanted and said."""
     bad = [f"{one.q!r}: wanted {one.want!r}, got {one_line(one.got, 80)!r}" for one in result.answers if not one.ok]
-    return BoardError(f"{result.right} of {len(result.answers)} answers are right, the product wants {product.check.min_correct} "
-                      f"and each that it lists and one drawn by seed {result.seed}: {'; '.join(bad) or 'too few were asked'}")
+    return BoardError(f"{_counted(result.answers)} are right; the product wants {product.check.min_correct}, every listed one and one drawn "
+                      f"by seed {result.seed}: {'; '.join(bad) or 'too few were asked'}")
 
 
 def same(want: str, got: str) -> bool:
@@ -168,6 +168,16 @@ def _answer(board: Judged, server: Server, question: Question) -> Answer:
 def _passes(product: Product, asked: Sequence[Asked]) -> bool:
     drawn = [one.ok for one in asked if one.drawn]
     return sum(one.ok for one in asked) >= product.check.min_correct and all(one.ok for one in asked if not one.drawn) and any(drawn)
+
+
+def _verdict(one: Asked) -> str:
+    """A drawn question is one that the model was not proven to know: the next is drawn."""
+    return "right" + " (drawn)" * one.drawn if one.ok else "missed (drawn)" if one.drawn else "WRONG"
+
+
+def _counted(answers: Sequence[Asked]) -> str:
+    listed, drawn = [one.ok for one in answers if not one.drawn], [one.ok for one in answers if one.drawn]
+    return f"{sum(listed)} of {len(listed)} listed and {sum(drawn)} of {len(drawn)} drawn answers"
 
 
 def _middle(rates: Sequence[float]) -> float:
