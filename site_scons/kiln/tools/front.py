@@ -7,6 +7,7 @@ What changes a whole SCons run is done here and nowhere else; someone else's SCo
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import sys
@@ -16,9 +17,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import SCons.Action
 import SCons.Script
 
-from kiln import product, run
+from kiln import product, results, run
 from kiln.errors import Refused, known
 from kiln.tools import boundary, settings, verbs
 
@@ -89,6 +91,24 @@ def _lock(file: Path) -> None:
 
 
 _held: list[Any] = []
+
+
+def told(env: Any, image: Any) -> None:
+    """The alias `image`: when the image is there, say where, and how to talk to it."""
+    env.AlwaysBuild(env.Alias("image", image, SCons.Action.Action(_tell, None)))
+
+
+def _tell(target: Any, source: Any, env: Any) -> None:
+    if {"check", "chat"} & set(SCons.Script.COMMAND_LINE_TARGETS):
+        return
+    made, name = env["KILN_SETTINGS"].build / env["KILN_PRODUCT"].name, env["KILN_PRODUCT"].name
+    with boundary.acting(made.parent):
+        images = results.load(results.Images, made / "images" / results.NAME)
+        lines = [f"{output.format:10} {os.path.relpath(output.file)}" for output in images.outputs if output.format != "directory"]
+        pinned = all(one.get("pinned", True) for one in json.loads(images.manifest.read_text())["inputs"])
+        unpinned = [] if pinned else ["not pinned: an input was given by path; see manifest.json"]
+        sys.stdout.write("\n".join([f"images     {os.path.relpath(made / 'images')}/", *lines, f"talk to it: scons product={name} chat",
+                                    f"judge it:   scons product={name} check", *unpinned]) + "\n")
 
 
 def release() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kiln import product as products
-from kiln import results
+from kiln import results, stamp
 from kiln.product import Product
 from kiln.progress import bar
 from kiln.tools import model as model_step
@@ -35,7 +35,7 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
         items = [item for one in natives for item in outside.result(env, results.Artifacts, one).items]
         placed = place.place(product, found, tuple(items), gguf)
         log = run.rotate(folder / "logs" / "image.log")
-        made = room.bake(product, found, placed, inputs=_inputs(env), steps=_steps(env, base, natives, model),
+        made = room.bake(product, found, placed, inputs=_inputs(env, product, gguf), steps=_steps(env, base, natives, model),
                          into=folder / "images", scratch=folder / "image", log=log, key=key, progress=bar)
         results.save(made, folder / "images")
         return [output.file for output in made.outputs]
@@ -50,10 +50,16 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
     return outside.node(env, step, [base, *natives, model])
 
 
-def _inputs(env: Any) -> tuple[results.Input, ...]:
-    """Every pinned input of this run, as the manifest lists them."""
-    trees = [outside.result(env, results.Tree, one).input for one in env.get("KILN_SOURCES", {}).values()]
-    return tuple(sorted(trees, key=lambda one: one.name))
+def _inputs(env: Any, product: Product, gguf: results.Gguf) -> tuple[results.Input, ...]:
+    """Every input of the image, as the manifest lists them; the kernel that only the virtual board boots is none of it."""
+    pins = {product.sdk, product.board.loader, product.model.pin, *(native.pin for native in product.native.values())}
+    rows = [outside.result(env, results.Tree, env.PinnedSource(name)).input for name in pins if name]
+    given: Path | None = env["KILN_MODEL"]
+    if given:
+        # A model of our own data is as pinned as the code; one that a person names is not.
+        ours = env["KILN_SETTINGS"].model is None
+        rows.append(results.Input("model", "path", gguf.name, stamp.digest(given), given.stat().st_size, gguf.licence, pinned=ours))
+    return tuple(sorted(rows, key=lambda one: one.name))
 
 
 def _steps(env: Any, base: Any, natives: Sequence[Any], model: Any) -> tuple[results.Step, ...]:
