@@ -329,3 +329,16 @@ def test_a_service_that_listens_to_all_needs_no_relay(rig: Rig) -> None:
     service = replace(rig.product.service, host="0.0.0.0", api_key_file="/vendor/etc/key")
     words = transport.argv(replace(rig.product, service=service), rig.folder, rig.means, transport.Ports(1, 2, 8080, 7), rig.folder)
     assert "kiln.relay" not in " ".join(words)
+
+
+def test_a_port_taken_meanwhile_is_exchanged(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between our choice of a free port and QEMU's start another program may take it: here one does, twice."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = transport.Ports(other.getsockname()[1], other.getsockname()[1], 8080, 7)
+        free, choices = transport._ports, [taken, taken]
+        monkeypatch.setattr(transport, "_ports", lambda product: choices.pop() if choices else free(product))
+        with rig.boot(rig.disk(server())) as board:
+            until(board)
+        assert not choices
