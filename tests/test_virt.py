@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Built, scons
+from checkout import ROOT, Built, scons
 
 pytestmark = pytest.mark.ci
 

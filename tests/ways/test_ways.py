@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Built
+from checkout import ROOT, Built
 
 pytestmark = pytest.mark.ci
 THEIRS = (Path(__file__).parent / "SConstruct.theirs").read_text()
