@@ -120,7 +120,7 @@ def last(err: str) -> str:
 
 def test_first_run_makes_an_environment_second_makes_nothing(machine: Machine, tmp_path: Path) -> None:
     code, out, err = machine.kiln("product=virt", "a b", cwd=tmp_path)
-    assert (code, out) == (0, f"SCons in {machine.repo}: -m SCons product=virt a b\n")
+    assert (code, out) == (0, f"SCons in {machine.repo}: -m SCons -Q product=virt a b\n")
     assert "making a private Python environment" in err and "  scons==4.11.1" in err
     assert machine.called("pip install.*--require-hashes.*/a checkout/requirements.txt$")
     code, out, err = machine.kiln("product=virt")
@@ -242,7 +242,7 @@ def test_help_and_doctor_install_no_host_packages(word: str, machine: Machine) -
     machine.user(1000)
     machine.says("lacking", "ccache")
     code, out, _ = machine.kiln(word)
-    assert code == 0 and f"-m SCons {word}" in out
+    assert code == 0 and f"-m SCons -Q {word}" in out
 
 
 def test_tests_get_their_own_requirements_in_the_same_environment(machine: Machine) -> None:
