@@ -22,6 +22,7 @@ from kiln.errors import SpecError, known
 Size = NewType("Size", int)
 T = TypeVar("T")
 LARGEST = 1 << 20
+DEEPEST = 20
 _SIZE = re.compile(r"^(\d{1,15})(B|KiB|MiB|GiB|TiB)?$")
 _UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
@@ -43,7 +44,11 @@ def _compose(file: Path, at: str) -> yaml.Node:
     except UnicodeDecodeError as error:
         raise SpecError("is not UTF-8", where=at) from error
     try:
+        depth = 0
         for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise SpecError(f"nested deeper than {DEEPEST}", where=at)
             if isinstance(event, yaml.AliasEvent):
                 line = event.start_mark.line + 1 if event.start_mark else 1
                 raise SpecError("aliases are not allowed", where=f"{at}:{line}", hint="write the value out")

@@ -16,7 +16,7 @@ from kiln.results import Tree
 from kiln.system import sandbox
 
 if TYPE_CHECKING:
-    from conftest import Built
+    from checkout import Built
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from kiln import results, run, share, stamp, system
 from kiln.errors import ProgramError
 
 if TYPE_CHECKING:
-    from conftest import Built
+    from checkout import Built
 
 pytestmark = pytest.mark.ci
 

@@ -40,9 +40,10 @@ def _chat(env: Any) -> Sequence[str]:
 def _doctor(env: Any) -> Sequence[str]:
     from kiln import doctor
     from kiln.errors import Refused
+    from kiln.image import tools
 
     settings: Settings = env["KILN_SETTINGS"]
-    report = doctor.examine(env["KILN_PRODUCT"], settings.build, settings.cache)
+    report = doctor.examine(env["KILN_PRODUCT"], settings.build, settings.cache, tools.GOOD)
     if report.missing:
         sys.stdout.write("\n".join(report.lines) + "\n")
         raise Refused(f"this machine lacks {', '.join(report.missing)}", hint=report.command)
