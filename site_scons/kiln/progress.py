@@ -7,6 +7,7 @@ The library itself shows nothing: it takes a `Progress`, a function that opens a
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -40,7 +41,7 @@ def silent(total: int, what: str, unit: str = "B") -> Iterator[Update]:
 @contextmanager
 def bar(total: int, what: str, unit: str = "B") -> Iterator[Update]:
     """Shows on stderr: a bar on a terminal, plain lines elsewhere."""
-    shown = _bar if sys.stderr.isatty() else _lines
+    shown = _bar if _wide() else _lines
     with shown(total, what, unit) as update:
         yield update
 
@@ -57,6 +58,14 @@ def counted(update: Update) -> Callable[[str], None]:
             done = now
 
     return line
+
+
+def _wide() -> bool:
+    """stderr is a terminal that has columns: a fresh pseudo-terminal says 0, and tqdm then shows nothing at all."""
+    try:
+        return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager

@@ -61,8 +61,8 @@ def get(pin: Pin, cache: Path, *, offline: bool = False, mirror: Path | None = N
     way = Way(caches.open(cache), offline, mirror, progress or silent, pace, verify)
     try:
         return _get(_stand_in(pin, way) or pin, way, pin)
-    except (FetchError, Refused):
-        if pin.accept != "signed" or offline:
+    except (FetchError, Refused) as error:
+        if pin.accept != "signed" or offline or isinstance(error, Unreachable):
             raise
     instead = _signed(pin, way)
     fetched = _get(instead, way, pin)
@@ -137,8 +137,8 @@ def _sum(pin: Pin, way: Way, failed: list[tuple[str, FetchError]]) -> KilnError:
         return Refused(f"{pin.file} is not in the cache, and offline=1 forbids to fetch it" + (f" ({tried})" if tried else ""),
                        where=name, hint="run once with the network, or give mirror=DIR of a bundle")
     if any(isinstance(error, Unreachable) for _, error in failed):
-        return FetchError(f"no network? {tried}", where=name,
-                          hint="check the connection and HTTPS_PROXY; mirror=DIR of a bundle and offline=1 build without a network")
+        return Unreachable(f"no network? {tried}", where=name,
+                           hint="check the connection and HTTPS_PROXY; mirror=DIR of a bundle and offline=1 build without a network")
     return FetchError(f"cannot be had: {tried}", where=name, hint=hint or "another mirror can be added to the pin's file")
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiln import run, stamp
-from kiln.errors import FetchError, ProgramError, Refused
+from kiln.errors import FetchError, Refused
 from kiln.fetch.cache import Cache
 from kiln.fetch.stream import Unreachable
 
@@ -23,6 +23,7 @@ _HELPER = Path("/usr/lib/apt/apt-helper")
 _NO_NETWORK = ("resolving", "Could not connect", "Cannot initiate the connection", "Unable to connect", "timed out", "is unreachable")
 # Translations, icons and the like are of no use here; hooks of update touch the host.
 _KEPT = re.compile(r'^(Acquire::(?!IndexTargets|Languages|GzipIndexes|Changelogs|Snapshots)[^ ]+|Dir::Etc::trusted(parts)?|Dir::Bin::methods) "')
+_SITE = re.compile(r"^'((?:https?|file):[^']*?)/dists/")
 _ONE_LINE = re.compile(r"^(\s*deb\s+\[[^\]]*?)\barch\s*[+-]?=[^\]\s]*", re.M)
 _CONF = """Dir::State "{root}/state";
 Dir::State::status "/dev/null";
@@ -37,7 +38,7 @@ APT::Architectures {{ "{arch}"; }};
 APT::Sandbox::User "";
 APT::Update::Error-Mode "any";
 Acquire::Languages "none";
-Acquire::Retries "2";
+Acquire::Retries "1";
 """
 
 
@@ -62,8 +63,9 @@ class Apt:
 
     def sites(self) -> tuple[str, ...]:
         """The roots of the archives that the host's sources name."""
-        said = self._run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"])
-        return tuple(dict.fromkeys(line for line in said if re.match(r"(https?|file):", line)))
+        # `indextargets` would say it in fewer words, but says nothing before the first update.
+        said = (_SITE.match(line) for line in self._run(["apt-get", "update", "--print-uris"]))
+        return tuple(dict.fromkeys(match[1] for match in said if match))
 
     def download(self, address: str, into: Path) -> Path:
         """One file by its address, through apt's own transports and proxies. Gives the file."""
@@ -89,12 +91,12 @@ class Apt:
         return next(into.glob("*.deb"))
 
     def _run(self, argv: Sequence[str | Path], cwd: Path | None = None) -> tuple[str, ...]:
-        try:
-            return run.run(argv, env={"APT_CONFIG": str(self.root / "apt.conf")}, cwd=cwd, keep=5000, timeout=900).tail
-        except ProgramError as error:
-            if any(text in error.what for text in _NO_NETWORK):
-                raise Unreachable("the distribution's archive cannot be reached") from error
-            raise FetchError(error.what) from error
+        done = run.run(argv, env={"APT_CONFIG": str(self.root / "apt.conf")}, cwd=cwd, keep=5000, ok=range(256), timeout=900)
+        if done.code == 0:
+            return done.tail
+        if any(text in line for line in done.tail for text in _NO_NETWORK):
+            raise Unreachable("the distribution's archive cannot be reached")
+        raise FetchError(run.failed([os.fspath(word) for word in argv], done, None).what)
 
 
 def private(cache: Cache, arch: str) -> Apt:
@@ -133,7 +135,8 @@ def _plain(text: str) -> str:
     """A sources file (either format) without source packages and without a limit to architectures."""
     text = _ONE_LINE.sub(r"\1", re.sub(r"(?m)^\s*deb-src\b.*$", "", text))
     text = re.sub(r"(?mi)^Architectures(-Add|-Remove)?:.*\n(?:[ \t]+.*\n)*", "", text)
-    return re.sub(r"(?mi)^(Types:.*?)\bdeb-src\b", r"\1", text)
+    text = re.sub(r"(?mi)^Types:[ \t]*deb-src[ \t]*$", "Types: deb\nEnabled: no", text)
+    return re.sub(r"(?mi)^(Types:.*?)[ \t]*\bdeb-src\b", r"\1", text)
 
 
 def _packages(lines: Sequence[str]) -> Iterator[Package]:

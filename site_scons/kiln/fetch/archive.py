@@ -45,19 +45,36 @@ class Bounds:
 
 
 def members(stream: IO[bytes], file: str, bounds: Bounds) -> Iterator[Member]:
-    """The members of the archive in `stream`, by the suffix of its name. Raises UnpackError for a broken one."""
-    with _told():
-        if file.endswith((".whl", ".zip")):
-            yield from _zip(stream, bounds)
-        elif file.endswith(".deb"):
-            yield from _deb(stream, bounds)
-        elif file.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".txz", ".tar.zst")):
-            yield from _tar(stream, file, bounds)
-        else:
-            size = stream.seek(0, 2)
-            stream.seek(0)
-            yield Member(file, "file", size, stream=stream)
-            bounds.update(size)
+    """The members of the archive in `stream`, by the suffix of its name. To be read within `broken()`."""
+    if file.endswith((".whl", ".zip")):
+        yield from _zip(stream, bounds)
+    elif file.endswith(".deb"):
+        yield from _deb(stream, bounds)
+    elif file.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".txz", ".tar.zst")):
+        yield from _tar(stream, file, bounds)
+    else:
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        yield Member(file, "file", size, stream=stream)
+        bounds.update(size)
+
+
+@contextmanager
+def broken() -> Iterator[None]:
+    """Whatever a broken archive makes the libraries raise, while members are asked for or read, as UnpackError."""
+    import lzma
+
+    import zstandard
+
+    try:
+        yield
+    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, zstandard.ZstdError, EOFError, ValueError,
+            NotImplementedError, OverflowError, RuntimeError) as error:
+        raise UnpackError(f"is broken: {error}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise UnpackError(f"is broken: {error}") from error  # gzip's BadGzipFile, bz2's "Invalid data stream"
 
 
 def _tar(stream: IO[bytes], file: str, bounds: Bounds) -> Iterator[Member]:
@@ -192,21 +209,3 @@ class _Slice:
         piece = self._stream.read(self._left if size < 0 else min(size, self._left))
         self._left -= len(piece)
         return piece
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Whatever a broken archive makes the libraries raise."""
-    import lzma
-
-    import zstandard
-
-    try:
-        yield
-    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, zstandard.ZstdError, EOFError, ValueError,
-            NotImplementedError, OverflowError, RuntimeError) as error:
-        raise UnpackError(f"is broken: {error}") from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise UnpackError(f"is broken: {error}") from error  # gzip's BadGzipFile, bz2's "Invalid data stream"

@@ -63,8 +63,9 @@ def _fill(source: Path, folder: Path, file: str, subdir: str, limits: Limits, pr
     size = source.stat().st_size
     with source.open("rb") as stream, progress(size, f"unpack {file}"[:40]) as update:
         bounds = Bounds(min(limits.total, max(limits.free, limits.ratio * size)), update)
-        for member in archive.members(stream, file, bounds):
-            tree.add(member)
+        with archive.broken():
+            for member in archive.members(stream, file, bounds):
+                tree.add(member)
     tree.finish()
     if subdir and not tree.kinds:
         raise UnpackError(f"holds no folder {subdir!r}")
