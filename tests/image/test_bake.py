@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from image.made import EPOCH, INPUTS, STEPS, model, shipped, small
 
-from kiln import share, image, results
+from kiln import image, results, share
 from kiln.errors import Refused
 from kiln.image import base as bases
 from kiln.image import ext4, files, place, spans, table, tools
