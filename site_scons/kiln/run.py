@@ -157,10 +157,16 @@ def failed(argv: Sequence[str], done: Finished, log: Path | None) -> ProgramErro
 
 
 def first_error(lines: Sequence[str]) -> str:
-    """The first line that names an error, else the last that says anything."""
-    marks = ("error:", "fatal:", "ERROR", "Error:", "FAILED", "No space left", "undefined symbol", "cannot ", "not found")
+    """The first line that names an error, else the last that says anything.
+
+    ninja says FAILED before the compiler's own message, so a line that gives the cause comes before one that only says so.
+    """
+    causes = ("error:", "fatal:", "Error:", "No space left", "undefined symbol")
+    marks = (*causes, "ERROR", "FAILED", "cannot ", "not found")
     said = [one_line(text, 300) for text in lines if text.strip()]
-    return next((text for text in said if any(mark in text for mark in marks)), said[-1] if said else "it printed nothing")
+    named = [text for text in said if any(mark in text for mark in marks)]
+    first = next((text for text in named if any(mark in text for mark in causes)), named[0] if named else "")
+    return first or (said[-1] if said else "it printed nothing")
 
 
 def _short(argv: Sequence[str]) -> str:
