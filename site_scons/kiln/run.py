@@ -144,6 +144,12 @@ def interrupt() -> None:
         kill(child)
 
 
+def go_on(what: str) -> None:
+    """Raise if we were told to stop: long work of our own, which is no child, asks between its pieces."""
+    if _interrupted.is_set():
+        raise ProgramError(f"interrupted while {what}", hint="run it again: what was finished stays")
+
+
 def _too_late(child: subprocess.Popen[bytes], late: threading.Event) -> None:
     late.set()
     kill(child)

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from kiln import fetch
 
-SOON = fetch.Pace(tries=3, first=0.01, longest=0.02, connect=2, stall=0.15, after=0.05)
+SOON = fetch.Pace(tries=3, first=0.01, longest=0.02, connect=5, stall=5, after=0.05)
 CERTIFICATE = Path(__file__).with_name("loopback.pem")  # for 127.0.0.1 and localhost alone, with its key; a test's, worth nothing
 
 

@@ -8,7 +8,7 @@ import hashlib
 import lzma
 import os
 import shutil
-import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -149,6 +149,7 @@ def test_without_apt(archive: Archive, cache: Path, monkeypatch: pytest.MonkeyPa
     for program in ("sh", "env"):
         (tmp_path / program).symlink_to(shutil.which(program) or "")
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(Refused, match="apt-get is not on this machine; build on Debian or Ubuntu"):
         fetch.get(archive.add("musl", "1.2.3-1"), cache)
 

@@ -9,9 +9,11 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,7 +123,7 @@ def test_a_server_that_refuses_or_lies_is_one_line(server: faulty.Faulty, pinned
     said, break_it, times = FAULTS[fault]
     break_it(server)
     with pytest.raises(FetchError) as told:
-        fetch.get(pinned(url=server.url() + "?key=geheim"), cache, pace=SOON)
+        fetch.get(pinned(url=server.url() + "?key=geheim"), cache, pace=replace(SOON, stall=0.15) if fault == "stall" else SOON)
     line = str(told.value)
     assert said in line and line.startswith("thing: ") and "\n" not in line
     assert f"127.0.0.1:{server.port}/file" in line and "geheim" not in line
@@ -257,3 +259,17 @@ def test_certificate_variables_are_honored(pinned: Make, cache: Path, monkeypatc
             fetch.get(pinned(url=server.url()), cache, pace=SOON)
         monkeypatch.setenv(variable, str(faulty.CERTIFICATE))
         assert fetch.get(pinned(url=server.url()), cache, pace=SOON).path.read_bytes() == body
+
+
+def test_told_to_stop_it_stops_in_mid_download(server: faulty.Faulty, pinned: Make, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SCons waits for a running action after Ctrl-C; a download of gigabytes must not make it wait long."""
+    from kiln import run
+    from kiln.errors import ProgramError
+
+    stop = threading.Event()
+    monkeypatch.setattr(run, "_interrupted", stop)
+    server.stall, pin = 0.1, pinned(url=server.url())
+    threading.Timer(0.05, stop.set).start()
+    with pytest.raises(ProgramError, match="interrupted"):
+        fetch.get(pin, cache, pace=SOON)
+    assert (cache / "partial" / pin.sha256).stat().st_size < pin.size

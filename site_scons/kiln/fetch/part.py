@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from kiln import run
 from kiln.errors import FetchError
 from kiln.progress import Update, amount
 
@@ -58,6 +59,7 @@ class Part:
 
     def write(self, piece: bytes) -> None:
         """Take the next bytes. More than were pinned are refused before they are written."""
+        run.go_on(f"{self.file.name[:8]} was fetched")
         if self.offset + len(piece) > self.size:
             raise FetchError(f"sends more than the {self.size} bytes that are pinned")
         assert self._out

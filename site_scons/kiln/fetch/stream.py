@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
+from kiln import run
 from kiln.errors import FetchError, one_line
 from kiln.fetch.part import Part, Wrong, copy
 
@@ -101,6 +102,7 @@ def _fill(remote: Remote, part: Part, pace: Pace) -> None:
     for _ in range(pace.most):
         before = part.offset
         try:
+            run.go_on("a download waited")
             _ask(remote, part, pace)
             return
         except _Again as again:

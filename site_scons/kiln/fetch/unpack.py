@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from kiln import run
 from kiln.errors import UnpackError, one_line
 from kiln.fetch import archive
 from kiln.fetch.archive import Bounds, Member
@@ -85,6 +86,7 @@ class _Tree:
 
     def add(self, member: Member) -> None:
         """Take one member, or refuse the archive."""
+        run.go_on("an archive was unpacked")
         self.members += 1
         if self.members > self.limits.members:
             raise UnpackError(f"has more than {self.limits.members} members")
