@@ -88,7 +88,7 @@ def test_a_second_call_compiles_nothing_and_another_toolchain_all(arm64: Toolcha
     before = (tmp_path / "obj/bin/catcher").stat().st_mtime_ns
     build(tmp_path, arm64)
     assert (tmp_path / "obj/bin/catcher").stat().st_mtime_ns == before
-    build(tmp_path, replace(arm64, identity="another"))
+    build(tmp_path, replace(arm64, key="another"))
     assert (tmp_path / "obj/bin/catcher").stat().st_mtime_ns > before
 
 

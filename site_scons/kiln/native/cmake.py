@@ -41,7 +41,7 @@ def build(source: Path, toolchain: Toolchain, *, targets: Sequence[str], options
     ProgramError with the first error of the compiler.
     """
     include = _include(source, obj, link, flags)
-    wanted = stamp.key(toolchain.identity, dict(options), include)
+    wanted = stamp.key(toolchain.identity, toolchain.key, dict(options), include)
     if not (obj / _MARK).is_file() or (obj / _MARK).read_text() != wanted:
         shutil.rmtree(obj, ignore_errors=True)
         obj.mkdir(parents=True)

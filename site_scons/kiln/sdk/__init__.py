@@ -9,13 +9,14 @@ folder may be kept and put back into another checkout.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
-from kiln import results
+from kiln import results, stamp
 from kiln.errors import Refused, known
-from kiln.results import Toolchain, Tree
 from kiln.progress import Progress, silent
+from kiln.results import Toolchain, Tree
 from kiln.sdk import layout, runtime
 from kiln.sdk.target import TARGETS, Target
 
@@ -38,14 +39,16 @@ def from_zig(zig: Tree, template: Path, abi: str, into: Path, *, key: str, log: 
     layout.lay(wheel, template, target, root, VERSION)
     runtime.make(wheel, target, root, VERSION, scratch=scratch, log=log, jobs=jobs, progress=progress)
     shutil.rmtree(scratch, ignore_errors=True)
-    made = _toolchain(root, target, key)
+    made = _toolchain(root, target, key, zig.input.sha256)
     results.save(made, into)
     return made
 
 
-def _toolchain(root: Path, target: Target, key: str) -> Toolchain:
+def _toolchain(root: Path, target: Target, key: str, wheel: str) -> Toolchain:
+    """Its identity is the compiler and how it is called; a compiler cache looks at the headers by itself."""
+    identity = stamp.key(wheel, VERSION, (root / "llvm/bin/clang").read_text())
     return Toolchain(root=root, file=root / "build/cmake/ohos.toolchain.cmake", abi=target.abi, triple=target.triple,
-                     identity=f"kiln-sdk-{key}", runtime=root / "llvm/lib" / target.triple / "libc++_shared.so",
+                     identity=f"kiln-sdk-{identity[:32]}", runtime=root / "llvm/lib" / target.triple / "libc++_shared.so",
                      sandbox=True, key=key)
 
 
@@ -53,6 +56,7 @@ def _wheel(zig: Tree) -> Path:
     """The folder of the wheel that holds the program zig and its lib."""
     for folder in (zig.root, zig.root / "ziglang"):
         if (folder / "zig").is_file() and (folder / "lib/libcxx/src").is_dir():
-            (folder / "zig").chmod(0o755)
+            if not os.access(folder / "zig", os.X_OK):
+                (folder / "zig").chmod(0o755)
             return folder.resolve()
     raise Refused("the ziglang tree holds no zig with its libraries", where=zig.root, hint="is the pin the ziglang wheel?")
