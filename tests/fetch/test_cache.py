@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import faulty
 from faulty import SOON
-from kiln import fetch
+from kiln import fetch, progress
 from kiln.errors import DigestError, Refused
 from kiln.fetch import cache as caches
 from kiln.pin import Pin
@@ -149,10 +152,16 @@ def test_a_lock_of_a_killed_process_is_gone(cache: Path) -> None:
             f"with cache.open(Path({str(cache)!r})).lock('abc'):\n    print('held', flush=True)\n    time.sleep(60)\n")
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert child.stdout and child.stdout.readline() == "held\n"
-    waited: list[bool] = []
+    out = io.StringIO()
+
+    @contextmanager
+    def shown(total: int, what: str, unit: str = "B") -> Iterator[progress.Update]:
+        yield progress.Lines(total, what, unit, out, quiet=0)
+
     child.send_signal(signal.SIGSTOP)
+    threading.Timer(1.2, os.kill, (child.pid, signal.SIGKILL)).start()
     began = time.monotonic()
-    os.kill(child.pid, signal.SIGKILL)
-    with opened.lock("abc", lambda: waited.append(True)):
-        assert time.monotonic() - began < 5
+    with opened.lock("abc", shown):
+        assert 1 < time.monotonic() - began < 6
+    assert out.getvalue() == "kiln: another run works on abc: 1 s\n"
     child.wait()

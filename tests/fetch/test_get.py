@@ -89,11 +89,12 @@ def test_a_file_that_changed_there_is_not_mixed(server: faulty.Faulty, pinned: M
     assert "If-Range" in server.asked[-1][1] and server.asked[-1][1]["Range"] == "bytes=1000-"
 
 
-@pytest.mark.parametrize("fault", ["no ranges", "shifted", "chunked", "no etag"])
+@pytest.mark.parametrize("fault", ["no ranges", "shifted", "chunked", "no etag", "says gzip"])
 def test_servers_that_resume_badly(server: faulty.Faulty, pinned: Make, cache: Path, body: bytes, fault: str) -> None:
     server.cuts = deque([700_000])
     server.ranges, server.chunked, server.etag = fault != "no ranges", fault == "chunked", fault != "no etag"
     server.shift = 5 if fault == "shifted" else 0
+    server.heads = {"Content-Encoding": "gzip"} if fault == "says gzip" else {}
     assert fetch.get(pinned(url=server.url()), cache, pace=SOON).path.read_bytes() == body
 
 

@@ -52,6 +52,26 @@ def long_header() -> bytes:
     return one.tobuf(tarfile.USTAR_FORMAT)
 
 
+def sparse() -> bytes:
+    """A file of 8 MiB, all of it a hole (GNU sparse format 1.0)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as packed:
+        one = tarfile.TarInfo("x")
+        one.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x", "GNU.sparse.realsize": str(8 << 20)}
+        one.size = 512
+        packed.addfile(one, io.BytesIO(f"1\n{8 << 20}\n0\n".encode().ljust(512, b"\0")))
+    return out.getvalue()
+
+
+def negative() -> bytes:
+    """A file whose size is -1, which the base-256 form of a number can say."""
+    head = bytearray(tar(("x", b"1"))[:512])
+    head[124:136] = b"\xff" * 12
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head) + bytes(10240)
+
+
 def zipped(*entries: Entry, mode: int = 0o100644) -> bytes:
     """A zip: (name, bytes) a file of that mode, (name, "-> x") a link, (name, None) a folder."""
     out = io.BytesIO()
@@ -191,10 +211,13 @@ HOSTILE: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "gzip of another sum": ("a.tar.gz", "is broken", lambda: gzip.compress(tar(("x", b"1")))[:-8] + bytes(8)),
     "zip of another sum": ("a.zip", "is broken", lambda: zipped(("x", b"1" * 99)).replace(
         zlib.crc32(b"1" * 99).to_bytes(4, "little"), b"abcd")),
-    "bomb gz": ("a.tar.gz", "grows too much", lambda: gzip.compress(tar(("x", bytes(8 << 20))))),
-    "bomb xz": ("a.tar.xz", "grows too much", lambda: lzma.compress(tar(("x", bytes(8 << 20))), preset=0)),
+    "bomb gz": ("a.tar.gz", "larger than allowed", lambda: gzip.compress(tar(("x", bytes(8 << 20))))),
+    "bomb xz": ("a.tar.xz", "larger than allowed", lambda: lzma.compress(tar(("x", bytes(8 << 20))), preset=0)),
+    "bomb after the end": ("a.tar.gz", "grows too much", lambda: gzip.compress(tar(("x", b"1")) + bytes(8 << 20))),
     "bomb zip": ("a.zip", "grows too much", lambda: zipped(("x", bytes(8 << 20)))),
-    "bomb in a header": ("a.tar.gz", "grows too much", lambda: gzip.compress(long_header() + bytes(8 << 20))),
+    "bomb by holes": ("a.tar", "larger than allowed", sparse),
+    "negative": ("a.tar", "shorter than nothing", negative),
+    "bomb in a header": ("a.tar.gz", "has a header of 67108864 bytes", lambda: gzip.compress(long_header() + bytes(8 << 20))),
 }
 SMALL = Limits(free=1 << 20)
 

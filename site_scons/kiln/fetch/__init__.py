@@ -73,7 +73,7 @@ def get(pin: Pin, cache: Path, *, offline: bool = False, mirror: Path | None = N
 def _get(pin: Pin, way: Way, wanted: Pin) -> Fetched:
     same = pin.sha256 == wanted.sha256
     came = Input(wanted.pin or wanted.name, pin.kind, pin.version, pin.sha256, pin.size, pin.licence, pinned=same)
-    with way.cache.lock(pin.sha256) as held:
+    with way.cache.lock(pin.sha256, way.progress) as held:
         blob = way.cache.find(pin.sha256, pin.size, held, whole=way.whole)
         if blob is None:
             blob = _bring(pin, way, held)

@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Literal, cast
 
-from kiln.errors import UnpackError
+from kiln.errors import UnpackError, one_line
 from kiln.progress import Update
 
 Kind = Literal["file", "dir", "link", "hard", "other"]
 _BLOCK = 512
 _TAIL = 64 << 10
+_LONGEST = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,10 @@ def broken() -> Iterator[None]:
 
 def _tar(stream: IO[bytes], file: str, bounds: Bounds) -> Iterator[Member]:
     counted = _Counted(_decompressed(_Watched(stream, bounds.update), file), bounds.out)
-    with tarfile.open(fileobj=cast(IO[bytes], counted), mode="r|", bufsize=_TAIL // 2) as tar:
+    with tarfile.open(fileobj=cast(IO[bytes], counted), mode="r|", bufsize=_TAIL // 2, tarinfo=_Info) as tar:
         for info in tar:
+            if info.size < 0:
+                raise UnpackError(f"says that {one_line(info.name, 100)!r} is shorter than nothing")
             yield _tar_member(tar, info)
         end = tar.offset
     while counted.read(1 << 20):
@@ -88,6 +91,15 @@ def _tar(stream: IO[bytes], file: str, bounds: Bounds) -> Iterator[Member]:
     # tarfile takes any bad header after the first for the end; the true end is a block of zeros.
     if counted.block(end) != bytes(_BLOCK):
         raise UnpackError(f"is broken or cut short at byte {end}")
+
+
+class _Info(tarfile.TarInfo):
+    """A header whose extensions are bounded: tarfile reads the whole of a long name or pax header into memory."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.size > _LONGEST and not (self.isreg() or self.type in tarfile.REGULAR_TYPES):
+            raise UnpackError(f"has a header of {self.size} bytes")
+        return super()._proc_member(tar)  # type: ignore[misc, no-any-return]
 
 
 def _tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Member:

@@ -23,15 +23,16 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from kiln import stamp
+from kiln import run, stamp
 from kiln.errors import DigestError, FetchError, Refused
-from kiln.progress import amount
+from kiln.progress import Progress, Update, amount, silent
 
 VERSION = "1"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -61,16 +62,13 @@ class Cache:
         return self.root / "signed" / f"{digest}.json"
 
     @contextmanager
-    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[IO[str]]:
-        """Hold the lock of that name; `waiting` is called once if somebody else holds it now."""
+    def lock(self, name: str, progress: Progress = silent) -> Iterator[IO[str]]:
+        """Hold the lock of that name; `progress` shows how long somebody else has held it."""
         assert _NAME.fullmatch(name), name
         with writing(self.root), (_folder(self.root / "locks") / name).open("a+", encoding="ascii") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if waiting:
-                    waiting()
-                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _taken(file):
+                with progress(0, f"another run works on {name[:12]}", "s") as update:
+                    _wait(file, update)
             yield file
 
     def find(self, digest: str, size: int, held: IO[str], *, whole: bool = False) -> Path | None:
@@ -159,6 +157,26 @@ def writing(root: Path) -> Iterator[None]:
             raise
         raise FetchError(f"no room left: {error.strerror}", where=root,
                          hint="make room and run it again, the download goes on where it stopped") from error
+
+
+def _taken(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait(file: IO[str], update: Update) -> None:
+    """Asked again and again, since a thread that sleeps in flock() could not be told to stop."""
+    began = told = time.monotonic()
+    while not _taken(file):
+        run.go_on("another run held the cache")
+        time.sleep(0.05)
+        seconds = int(time.monotonic() - began) - int(told - began)
+        if seconds:
+            told += seconds
+            update(seconds)
 
 
 def _look(blob: Path) -> dict[str, int]:

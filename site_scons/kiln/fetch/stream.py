@@ -102,7 +102,6 @@ def _fill(remote: Remote, part: Part, pace: Pace) -> None:
     for _ in range(pace.most):
         before = part.offset
         try:
-            run.go_on("a download waited")
             _ask(remote, part, pace)
             return
         except _Again as again:
@@ -111,9 +110,16 @@ def _fill(remote: Remote, part: Part, pace: Pace) -> None:
             left -= 2 if again.gone else 1  # an absent network is rarely back within seconds
             if left <= 0:
                 raise Unreachable(str(again)) if again.gone else FetchError(f"{again}, {pace.tries} times") from again
-            time.sleep(min(again.after, pace.after) or wait)
+            _pause(min(again.after, pace.after) or wait)
             wait = min(2 * wait, pace.longest)
     raise FetchError(f"was cut {pace.most} times")
+
+
+def _pause(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        run.go_on("a download waited")
+        time.sleep(min(left, 0.2))
 
 
 def _ask(remote: Remote, part: Part, pace: Pace) -> None:

@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -60,10 +60,12 @@ def unpack(source: Path, into: Path, *, file: str, subdir: str = "", limits: Lim
 
 
 def _fill(source: Path, folder: Path, file: str, subdir: str, limits: Limits, progress: Progress) -> None:
-    tree = _Tree(folder, _parts(subdir) if subdir else (), limits)
     size = source.stat().st_size
+    # Also what a sparse file or a hard link adds without a byte in the archive counts against the ratio.
+    limits = replace(limits, total=min(limits.total, max(limits.free, limits.ratio * size)))
+    tree = _Tree(folder, _parts(subdir) if subdir else (), limits)
     with source.open("rb") as stream, progress(size, f"unpack {file}"[:40]) as update:
-        bounds = Bounds(min(limits.total, max(limits.free, limits.ratio * size)), update)
+        bounds = Bounds(limits.total, update)
         with archive.broken():
             for member in archive.members(stream, file, bounds):
                 tree.add(member)
