@@ -14,8 +14,6 @@ from kiln import product, results, share, stamp
 from kiln.native import elf, llama
 from kiln.results import Artifacts, Tree
 
-pytestmark = pytest.mark.ci
-
 MODEL = share.folder("sandbox") / "model" / "kiln-tiny-f16.gguf"
 
 
@@ -44,6 +42,17 @@ def ran(*argv: object) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.fast
+def test_a_processor_without_avx2_is_found_out(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu sse4_2 avx\n")
+    assert llama.processor_lacks("x86_64", cpuinfo) == ("avx2", "bmi2", "f16c", "fma")
+    assert llama.processor_lacks("arm64-v8a", cpuinfo) == ()
+    cpuinfo.write_text("processor\t: 0\nFeatures\t: fp asimd\n")
+    assert llama.processor_lacks("x86_64", cpuinfo) == (), "a machine that lists none is not refused"
+
+
+@pytest.mark.ci
 def test_the_board_gets_what_its_programs_need_and_no_more(board: Artifacts) -> None:
     names = {item.dest: item for item in board.items}
     programs = {f"/vendor/bin/{name}" for name in ("llama-server", "llama-cli", "llama-bench")}
@@ -55,6 +64,7 @@ def test_the_board_gets_what_its_programs_need_and_no_more(board: Artifacts) -> 
     assert libraries - needed == {"libggml-cpu.so"}, "the backend alone is loaded by name"
 
 
+@pytest.mark.ci
 def test_artifacts_say_what_they_are(board: Artifacts) -> None:
     for item in board.items:
         assert (item.sha256, item.size) == (stamp.digest(item.file), item.file.stat().st_size)
@@ -66,6 +76,7 @@ def test_artifacts_say_what_they_are(board: Artifacts) -> None:
             assert elf.read(item.file).runpath in ("$ORIGIN", "")
 
 
+@pytest.mark.ci
 def test_every_gate_holds_on_every_file(virt: Built, board: Artifacts) -> None:
     march = product.load("virt").board.march
     wanted = elf.Wanted("arm64-v8a", march, (virt.build, virt.cache, Path.home()))
@@ -75,6 +86,7 @@ def test_every_gate_holds_on_every_file(virt: Built, board: Artifacts) -> None:
     assert elf.dot_products(elf.read(backend).text) > 1000, "1145 where this was written"
 
 
+@pytest.mark.ci
 def test_the_board_loads_its_backend_from_where_it_lies(root: Path) -> None:
     said = ran("qemu-aarch64-static", "-cpu", "cortex-a76", "-L", root, root / "vendor/bin/llama-bench", "-m", MODEL,
                "-p", "16", "-n", "4", "-t", "1", "-r", "1", "-o", "csv")
@@ -82,10 +94,12 @@ def test_the_board_loads_its_backend_from_where_it_lies(root: Path) -> None:
     assert "load_backend: loaded CPU backend" in said or '"CPU"' in said
 
 
+@pytest.mark.ci
 def test_the_board_says_which_llama_it_is(root: Path) -> None:
     assert llama.COMMIT in ran("qemu-aarch64-static", "-cpu", "cortex-a76", "-L", root, root / "vendor/bin/llama-server", "--version")
 
 
+@pytest.mark.ci
 def test_host_tools_are_static_and_run(virt: Built) -> None:
     for name in llama.HOST:
         tool = virt.host_tool(name)
@@ -94,6 +108,7 @@ def test_host_tools_are_static_and_run(virt: Built) -> None:
     assert llama.COMMIT in ran(virt.host_tool("llama-server"), "--version")
 
 
+@pytest.mark.ci
 def test_a_host_tool_quantizes_the_same_bytes_with_any_number_of_threads(virt: Built, tmp_path: Path) -> None:
     for threads in (1, 2):
         ran(virt.host_tool("llama-quantize"), MODEL, tmp_path / f"{threads}.gguf", "Q4_0", threads)

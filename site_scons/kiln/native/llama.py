@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from kiln import results, stamp
+from kiln.errors import Refused
 from kiln.native import cmake, elf
 from kiln.product import Product
 from kiln.progress import Progress, silent
@@ -29,6 +30,7 @@ _OHOS = ("-D_GNU_SOURCE",)
 # backend is compiled with them; the quantizers in ggml-base are plain x86-64. AVX-512 would leave too many machines out.
 _HOST_CPU = {"x86_64": {"GGML_SSE42": "ON", "GGML_AVX": "ON", "GGML_AVX2": "ON", "GGML_BMI2": "ON", "GGML_FMA": "ON",
                         "GGML_F16C": "ON", "GGML_AVX512": "OFF"}}
+_HOST_FLAGS = {"x86_64": ("avx", "avx2", "bmi2", "f16c", "fma", "sse4_2")}
 
 
 def llama_for_board(tree: Tree, toolchain: Toolchain, product: Product, *, folder: Path, key: str, log: Path, jobs: int,
@@ -63,8 +65,11 @@ def llama_for_host(tree: Tree, toolchain: Toolchain, *, folder: Path, key: str, 
     """llama-quantize and its kin as static programs of this machine, by the same compiler, in `folder`/out.
 
     No contraction to fused multiply-add: arm64 has it and x86-64 has not, and a quantized file would differ in the
-    last bit with the machine that made it.
+    last bit with the machine that made it. Raises Refused on a processor that could not run them.
     """
+    if lacking := processor_lacks(toolchain.abi):
+        raise Refused(f"this machine's processor lacks {', '.join(lacking)}, which the host tools use",
+                      hint="build on a machine with AVX2 (Intel since 2013, AMD since 2015)")
     options = {**_ALWAYS, "BUILD_SHARED_LIBS": "OFF", "GGML_BACKEND_DL": "OFF", **_HOST_CPU.get(toolchain.abi, {})}
     cmake.build(tree.root, toolchain, targets=HOST, options=options, obj=folder / "obj", log=log, jobs=jobs, ccache=ccache,
                 link=cmake.Link(static=True), flags=(*_OHOS, "-ffp-contract=off"), progress=progress,
@@ -75,6 +80,12 @@ def llama_for_host(tree: Tree, toolchain: Toolchain, *, folder: Path, key: str, 
     for item in items:
         elf.check(item.file, wanted)
     return _saved(items, key, out)
+
+
+def processor_lacks(abi: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
+    """The processor features that host tools of this ABI are compiled for and this machine does not list."""
+    flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "").split()
+    return tuple(flag for flag in _HOST_FLAGS.get(abi, ()) if flags and flag not in flags)
 
 
 def _files(folder: Path) -> dict[str, Path]:
