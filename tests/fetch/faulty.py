@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import socketserver
 import ssl
 import threading
 import time
@@ -56,8 +57,7 @@ def serving(host: str = "127.0.0.1", tls: bool = False, **given: Any) -> Iterato
     class Handler(_Handler):
         what = faulty
 
-    server = ThreadingHTTPServer((host, 0), Handler)
-    server.daemon_threads = True
+    server = _Server((host, 0), Handler)
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(CERTIFICATE)
@@ -71,6 +71,14 @@ def serving(host: str = "127.0.0.1", tls: bool = False, **given: Any) -> Iterato
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's asks the name server who 127.0.0.1 is, for seconds where none answers
+        self.server_name, self.server_port = self.server_address[:2]
 
 
 class _Handler(BaseHTTPRequestHandler):
