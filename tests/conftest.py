@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from checkout import ROOT, Built, scons
 
+# Tests start Pythons of their own that import the library; ./kiln runs us with no PYTHONPATH.
+os.environ["PYTHONPATH"] = str(ROOT / "site_scons")
+
 
 @pytest.fixture(scope="session")
 def cache() -> Path:

@@ -37,7 +37,7 @@ def test_the_service(virt: Product, placed: Placement) -> None:
     assert one["importance"] == -5 and one["cpucore"] == [0, 3]
     assert env["LLAMA_ARG_MODEL"] == "/mnt/model/model.gguf" and env["LLAMA_ARG_HOST"] == "127.0.0.1" and env["LLAMA_ARG_PORT"] == "8080"
     assert env["LLAMA_ARG_CTX_SIZE"] == "1024" and env["LLAMA_ARG_N_PARALLEL"] == "2"      # 512 tokens for each slot
-    assert env["LLAMA_ARG_CACHE_TYPE_K"] == env["LLAMA_ARG_CACHE_TYPE_V"] == "f16" and env["LLAMA_ARG_THREADS"] == "2"
+    assert env["LLAMA_ARG_CACHE_TYPE_K"] == env["LLAMA_ARG_CACHE_TYPE_V"] == "f16" and env["LLAMA_ARG_THREADS"] == "1"
     assert all(isinstance(value, str) for value in env.values()) and "LLAMA_ARG_API_KEY_FILE" not in env
     assert made["jobs"] == [{"name": "pre-init", "cmds": ["mkdir /mnt/model"]}]
 
