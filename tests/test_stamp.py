@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,15 @@ def test_write_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(OSError):
         stamp.write(file, "new")
     assert file.read_text() == "old"
+
+
+def test_two_threads_may_write_one_file(tmp_path: Path) -> None:
+    """The first run with an empty cache: two fetches at once made its version file, and one of them failed."""
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            (tmp_path / "version").unlink(missing_ok=True)
+            list(pool.map(lambda number: stamp.write(tmp_path / "version", "1\n"), range(8)))
+    assert [file.name for file in tmp_path.iterdir()] == ["version"]
 
 
 def test_the_digest_of_a_tree_sees_names_modes_and_bytes(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def make(folder: Path, wanted: str, outputs: Iterable[Path]) -> None:
 def write(file: Path, text: str | bytes) -> None:
     """Write beside, flush, then rename: the file is the old one or the new one, never half."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    # Two actions of one run are two threads of one process.
+    beside = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_native_id()}.tmp")
     with beside.open("wb") as out:
         out.write(text.encode() if isinstance(text, str) else text)
         out.flush()
