@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from checkout import Built
-from kiln import results, share
+from kiln import share
 from kiln.errors import ProgramError
 from kiln.native import cmake, elf
 from kiln.results import Toolchain
@@ -38,14 +40,23 @@ def build(checkout: Path, toolchain: Toolchain, *, ccache: Path | None = None, s
     return obj / "bin"
 
 
-def moved(toolchain: Toolchain, checkout: Path) -> Toolchain:
+@pytest.fixture(scope="session")
+def checkouts(arm64: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Toolchain]]:
+    """Two folders of different names, each with an SDK of its own in it (4,000 files, so they are links and go at the end)."""
+    parent = tmp_path_factory.mktemp("checkouts")
+    yield {folder: placed(arm64, folder) for folder in (parent / "one", parent / "a second, longer name")}
+    shutil.rmtree(parent)
+
+
+def placed(toolchain: Toolchain, checkout: Path) -> Toolchain:
     """The toolchain as another checkout has it: in its own folder."""
-    folder = checkout / "sdk"
-    shutil.copytree(toolchain.root, folder / "native")
+    native = checkout / "sdk/native"
+    shutil.copytree(toolchain.root, native, copy_function=os.link)
     zig = (toolchain.root / "zig.path").read_text().strip()
-    (folder / "native/zig.path").write_text(os.path.normpath(toolchain.root / zig) + "\n")
-    return Toolchain(folder / "native", folder / "native/build/cmake/ohos.toolchain.cmake", toolchain.abi, toolchain.triple,
-                     toolchain.identity, folder / "native/llvm/lib" / toolchain.triple / "libc++_shared.so", True, toolchain.key)
+    (native / "zig.path").unlink()
+    (native / "zig.path").write_text(os.path.normpath(toolchain.root / zig) + "\n")
+    return replace(toolchain, root=native, file=native / "build/cmake/ohos.toolchain.cmake",
+                   runtime=native / "llvm/lib" / toolchain.triple / "libc++_shared.so")
 
 
 def hits(ccache: Path) -> dict[str, int]:
@@ -54,36 +65,36 @@ def hits(ccache: Path) -> dict[str, int]:
     return {name: int(count) for name, count in (line.split("\t") for line in said.splitlines())}
 
 
-def test_two_folders_two_umasks_with_and_without_ccache_give_the_same_bytes(arm64: Toolchain, tmp_path: Path) -> None:
-    one = build(tmp_path / "one", arm64, ccache=tmp_path / "cc")
+def test_two_folders_two_umasks_with_and_without_ccache_give_the_same_bytes(
+        checkouts: dict[Path, Toolchain], tmp_path: Path) -> None:
+    (first, sdk_of_first), (second, sdk_of_second) = checkouts.items()
+    one = build(first / "plain", sdk_of_first, ccache=tmp_path / "cc")
     before = os.umask(0o077)
     try:
-        two = build(tmp_path / "a second, longer name", moved(arm64, tmp_path / "a second, longer name"), jobs=1)
+        two = build(second / "deeper/plain", sdk_of_second, jobs=1)
     finally:
         os.umask(before)
     for name in ("catcher", "libthrower.so"):
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
-        elf.check(one / name, elf.Wanted("arm64-v8a", "", (tmp_path, arm64.root, Path.home())))
+        elf.check(one / name, elf.Wanted("arm64-v8a", "", (first, second, tmp_path, Path.home())))
+    assert b"src/include/thrower.h\0" in (one / "libthrower.so").read_bytes(), "plain, not include/../include"
     assert elf.read(one / "catcher").runpath == "$ORIGIN/../lib64/kiln"
     assert elf.read(one / "libthrower.so").runpath == "$ORIGIN"
     assert elf.read(one / "libthrower.so").soname == "libthrower.so"
     assert not {".symtab", ".note.gnu.build-id"} & elf.read(one / "catcher").sections
 
 
-def test_another_checkout_hits_the_compiler_cache(arm64: Toolchain, tmp_path: Path) -> None:
-    ccache = tmp_path / "cc"
-    one = build(tmp_path / "one", moved(arm64, tmp_path / "one"), ccache=ccache)
-    first = hits(ccache)
-    two = build(tmp_path / "a second, longer name", moved(arm64, tmp_path / "a second, longer name"), ccache=ccache)
-    second = hits(ccache)
-    assert second["cache_miss"] == first["cache_miss"] > 0
-    assert second["direct_cache_hit"] >= first["direct_cache_hit"] + 2
-    assert (one / "catcher").read_bytes() == (two / "catcher").read_bytes()
+def test_another_checkout_hits_the_compiler_cache(checkouts: dict[Path, Toolchain], tmp_path: Path) -> None:
+    ccache, counts, results = tmp_path / "cc", [], []
+    for folder, toolchain in checkouts.items():
+        results.append(build(folder / "cached", toolchain, ccache=ccache))
+        counts.append(hits(ccache))
+    assert counts[1]["cache_miss"] == counts[0]["cache_miss"] > 0
+    assert counts[1]["direct_cache_hit"] >= counts[0]["direct_cache_hit"] + 2
+    assert (results[0] / "catcher").read_bytes() == (results[1] / "catcher").read_bytes()
 
 
 def test_a_second_call_compiles_nothing_and_another_toolchain_all(arm64: Toolchain, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     build(tmp_path, arm64)
     before = (tmp_path / "obj/bin/catcher").stat().st_mtime_ns
     build(tmp_path, arm64)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Built
+from checkout import Built
 from kiln import product, results, share, stamp
 from kiln.native import elf, llama
 from kiln.results import Artifacts, Tree

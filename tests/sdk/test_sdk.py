@@ -71,7 +71,7 @@ def test_an_abi_that_nobody_makes_is_refused(tmp_path: Path) -> None:
 def test_a_static_program_runs(toolchain: Callable[[str], Toolchain], abi: str, tmp_path: Path) -> None:
     """C++ with exceptions, threads, regex and file names, on this machine or under QEMU's user mode."""
     program = tmp_path / "catcher"
-    sources = [SOURCES / "catcher.cpp", SOURCES / "thrower.cpp"]
+    sources = [f"-I{SOURCES}/include", SOURCES / "catcher.cpp", SOURCES / "thrower.cpp"]
     ran(compiler(toolchain(abi)), "-O2", "-static", "-s", "-Wl,--gc-sections", *sources, "-o", program)
     assert ran(*EMULATOR[abi], program) == "right"
     assert program.stat().st_size < 1 << 20
@@ -106,8 +106,8 @@ def test_a_shared_program_needs_what_a_board_has(toolchain: Callable[[str], Tool
 
 def _link_shared(toolchain: Toolchain, into: Path) -> None:
     clang = compiler(toolchain)
-    ran(clang, "-O2", "-s", "-shared", "-fPIC", "thrower.cpp", "-Wl,-soname,libthrower.so", "-o", into / "libthrower.so", cwd=SOURCES)
-    ran(clang, "-O2", "-s", "catcher.cpp", "-L", into, "-lthrower", "-Wl,-rpath,$ORIGIN", "-o", into / "catcher", cwd=SOURCES)
+    ran(clang, "-O2", "-s", "-shared", "-fPIC", "-Iinclude", "thrower.cpp", "-Wl,-soname,libthrower.so", "-o", into / "libthrower.so", cwd=SOURCES)
+    ran(clang, "-O2", "-s", "-Iinclude", "catcher.cpp", "-L", into, "-lthrower", "-Wl,-rpath,$ORIGIN", "-o", into / "catcher", cwd=SOURCES)
 
 
 def _board_root(virt: Built, root: Path) -> Path:
@@ -128,6 +128,7 @@ def test_two_makings_are_the_same_bytes(zig: Tree, toolchain: Callable[[str], To
         second = make(Tree(there, zig.input), "arm64-v8a", tmp_path / "another one")
     finally:
         os.umask(before)
+    shutil.rmtree(there)
     first = toolchain("arm64-v8a")
     names = sorted(file.relative_to(first.root) for file in first.root.rglob("*") if file.is_file())
     assert names == sorted(file.relative_to(second.root) for file in second.root.rglob("*") if file.is_file())
@@ -136,6 +137,7 @@ def test_two_makings_are_the_same_bytes(zig: Tree, toolchain: Callable[[str], To
         data = (first.root / name).read_bytes()
         assert name.name == "zig.path" or data == (second.root / name).read_bytes(), name
         assert not any(path in data for path in hidden), name
+    shutil.rmtree(second.root)
 
 
 @pytest.mark.ci
@@ -144,11 +146,12 @@ def test_it_may_be_moved_with_the_wheel(zig: Tree, toolchain: Callable[[str], To
     made = toolchain("x86_64")
     relative = os.path.relpath(zig.root.resolve(), made.root)
     moved = tmp_path / "a/b/c/d/e/f/native"
-    shutil.copytree(made.root, moved, symlinks=True)
+    shutil.copytree(made.root, moved, copy_function=os.link)
     target = Path(os.path.normpath(moved / relative))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.symlink_to(zig.root)
     program = tmp_path / "catcher"
     clang = moved / "llvm/bin/x86_64-unknown-linux-ohos-clang++"
-    ran(clang, "-static", SOURCES / "catcher.cpp", SOURCES / "thrower.cpp", "-o", program)
+    ran(clang, "-static", f"-I{SOURCES}/include", SOURCES / "catcher.cpp", SOURCES / "thrower.cpp", "-o", program)
     assert ran(program) == "right"
+    shutil.rmtree(moved)

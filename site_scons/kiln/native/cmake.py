@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kiln import run, stamp
+from kiln import run, share, stamp
 from kiln.progress import Progress, counted, silent
 from kiln.results import Toolchain
 
@@ -73,7 +73,7 @@ def _include(source: Path, obj: Path, link: Link, flags: Sequence[str]) -> str:
 
     ccache makes paths under its base directory relative to `obj`, so the relative form is mapped to the same name.
     """
-    maps = {str(source): source.name, os.path.relpath(source, obj): source.name, str(obj): "obj"}
+    maps = {str(source): "src", os.path.relpath(source, obj): "src", str(obj): "obj"}
     compile_ = [*(f"-ffile-prefix-map={path}={name}" for path, name in maps.items()), *flags]
     links = ["-Wl,--build-id=none", "-Wl,--strip-all"]
     program, library = "-static", "-static"
@@ -81,7 +81,9 @@ def _include(source: Path, obj: Path, link: Link, flags: Sequence[str]) -> str:
         program, library = f"-Wl,-rpath,{link.program_path}", f"-Wl,-rpath,{link.library_path}"
     program, library = program.replace(",", "$<COMMA>"), library.replace(",", "$<COMMA>")
     links.append(f"$<IF:$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>,{program},{library}>")
-    return "".join((f"add_compile_options({' '.join(map(_quoted, compile_))})\n", f"add_link_options({' '.join(map(_quoted, links))})\n"))
+    lines = (f"add_compile_options({' '.join(map(_quoted, compile_))})", f"add_link_options({' '.join(map(_quoted, links))})",
+             (share.folder("native") / "cmake/same_bytes.cmake").read_text())
+    return "\n".join(lines)
 
 
 def _quoted(text: str) -> str:

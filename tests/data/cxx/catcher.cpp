@@ -12,7 +12,7 @@ static int caught(const char *how) {
     try {
         refuse(how);
     } catch (const Refusal &error) {
-        return std::string(error.what()).find("thrower.cpp refuses") != std::string::npos ? 1 : 0;
+        return std::string(error.what()).find("thrower.h refuse") != std::string::npos ? 1 : 0;
     } catch (const std::invalid_argument &error) {
         return std::string(error.what()) == "invalid" ? 2 : 0;
     } catch (int number) {

@@ -10,3 +10,6 @@ struct Refusal : std::exception {
 
 extern thread_local int calls;
 void refuse(const std::string &how);
+
+// A header's own name in a binary, as an assertion has it.
+inline const char *header() { return __FILE__; }
