@@ -16,7 +16,7 @@ from kiln.tools import boundary, outside, source
 from kiln.tools.sdk import host_abi
 from kiln.tools.settings import Settings
 
-REVISION = 1
+REVISION = 2
 
 
 def native(env: Any, product: Product, name: str, sdk: Any) -> Any:
