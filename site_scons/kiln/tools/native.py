@@ -9,7 +9,7 @@ from typing import Any
 
 from kiln import pin as pins
 from kiln import product as products
-from kiln import results
+from kiln import results, share, stamp
 from kiln.product import Product
 from kiln.progress import bar
 from kiln.tools import boundary, outside, source
@@ -55,7 +55,7 @@ def host_tools(env: Any, product: Product) -> Any:
 def _node(env: Any, pin: str, sdk: Any, folder: Path, name: str, slice_: str,
           build: Callable[[results.Tree, results.Toolchain, str, Path], None], product: str, live: bool) -> Any:
     settings: Settings = env["KILN_SETTINGS"]
-    tree = env.PinnedSource(pin)
+    tree, flags = env.PinnedSource(pin), stamp.digest_tree(share.folder("native") / "cmake")
 
     def make(key: str) -> Sequence[Path]:
         from kiln import run
@@ -67,7 +67,7 @@ def _node(env: Any, pin: str, sdk: Any, folder: Path, name: str, slice_: str,
     def inputs() -> Sequence[str]:
         return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, tree).input.sha256
 
-    step = outside.Step("native", f"{name} with {sdk.dir.name}", folder / "out", make, inputs, (str(REVISION), slice_),
+    step = outside.Step("native", f"{name} with {sdk.dir.name}", folder / "out", make, inputs, (str(REVISION), slice_, flags),
                         kept=True, foreign=True, live=live)
     return outside.node(env, step, [tree, sdk])
 
