@@ -42,6 +42,8 @@ def own(env: Any) -> None:
         given = settings.read(SCons.Script.ARGLIST, here, _jobs(env))
         _targets(SCons.Script.COMMAND_LINE_TARGETS, here, given.build)
         env["KILN_SETTINGS"] = given
+        # SCons asks its default environment about every plain source; with default tools that starts gcc four times.
+        SCons.Script.DefaultEnvironment(tools=[])
         env.Help(_help(), append=False)
         env.SetOption("no_progress", True)
         if "chat" in SCons.Script.COMMAND_LINE_TARGETS:
