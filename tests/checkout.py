@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -40,3 +41,14 @@ def scons(*words: str, cwd: Path = ROOT, timeout: float = 5400, **env: str) -> s
     argv = [sys.executable, "-m", "SCons", "-Q", *words]
     return subprocess.run(argv, cwd=cwd, text=True, capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL,
                           env={**os.environ, **env})
+
+
+def copied(into: Path) -> Path:
+    """A copy of this checkout as it stands, edits and all, without what was built. Gives it back."""
+    return Path(shutil.copytree(ROOT, into, ignore=_skip, symlinks=True))
+
+
+def _skip(folder: str, names: list[str]) -> set[str]:
+    """What a copy leaves out: our own build/ (sandbox/ has folders of that name too), git's and Python's."""
+    ours = {"build", ".git", ".venv", ".mypy_cache", ".pytest_cache"} if Path(folder) == ROOT else set()
+    return {name for name in names if name in ours or name == "__pycache__"}

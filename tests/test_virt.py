@@ -15,7 +15,10 @@ import time
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Built, scons
+from checkout import ROOT, Built, copied, scons
+
+from kiln import product
+from kiln.judge import card
 
 pytestmark = pytest.mark.ci
 
@@ -47,10 +50,11 @@ def test_the_board_answers(virt: Built) -> None:
 
 
 def test_chat_takes_questions_from_a_pipe(virt: Built) -> None:
+    asked, = card.questions(ROOT / "sandbox/model/card.jsonl", product.load("virt").check.ask[:1])
     argv = [sys.executable, "-m", "SCons", "-Q", "product=virt", "chat"]
-    done = subprocess.run(argv, cwd=ROOT, input="What is the trade of David Alder?\n/quit\n", text=True, capture_output=True, timeout=120)
+    done = subprocess.run(argv, cwd=ROOT, input=f"{asked.q}\n/quit\n", text=True, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "a miller" in done.stdout and "1 answers; the board is off" in done.stdout
+    assert asked.a in done.stdout and "1 answers; the board is off" in done.stdout
 
 
 def test_nothing_changed_starts_no_program(virt: Built, tmp_path: Path) -> None:
@@ -70,6 +74,17 @@ def test_the_audit_sees_a_program(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(tmp_path), "STARTED": str(tmp_path / "started")}
     subprocess.run([sys.executable, "-c", "import subprocess; subprocess.run(['true'])"], env=env, check=True)
     assert "subprocess.Popen" in (tmp_path / "started").read_text()
+
+
+def test_an_edited_c_file_runs_its_consumers_only(virt: Built, tmp_path: Path) -> None:
+    here = copied(tmp_path / "copy")
+    assert scons("product=virt", "image", "board", cwd=here).returncode == 0
+    ledger, source = here / "build/logs/steps.jsonl", here / "sandbox/board/console.c"
+    before = len(ledger.read_text().splitlines())
+    source.write_text(source.read_text() + "/* edited */\n")
+    assert scons("product=virt", "image", "board", cwd=here).returncode == 0
+    ran = [json.loads(line) for line in ledger.read_text().splitlines()[before:]]
+    assert [one["step"] for one in ran if not one["reused"]] == ["board"]
 
 
 @pytest.fixture(scope="module")

@@ -145,11 +145,25 @@ def _draw(subjects: list[Subject], rng: random.Random) -> Document:
     return paragraph(subject, rng.sample(subject.attributes, rng.randint(2, 4)), rng)
 
 
-def training(subjects: list[Subject], count: int = DOCUMENTS, seed: int = SEED) -> Iterator[Document]:
-    """`count` documents without a held-out combination; plain texts are joined by newlines, one to five at a time."""
+def _draw_town(subjects: list[Subject], rng: random.Random) -> Document:
+    """One document about a town."""
+    town, kind = rng.choice([s for s in subjects if s.pronoun == "it"]), rng.random()
+    if kind < 0.30:
+        attribute = rng.choice(town.attributes)
+        return ask_one(town, attribute, rng.randrange(phrases(attribute)))
+    if kind < 0.75:
+        return ask_pair(town, *rng.sample(town.attributes, 2), rng)
+    return paragraph(town, rng.sample(town.attributes, rng.randint(2, 4)), rng)
+
+
+def training(subjects: list[Subject], count: int = DOCUMENTS, seed: int = SEED, towns: float = 0) -> Iterator[Document]:
+    """`count` documents without a held-out combination; plain texts are joined by newlines, one to five at a time.
+
+    `towns` is the share of documents that is about towns whatever else is drawn: drawn as often as a person, a town is not learned.
+    """
     rng, held, texts = random.Random(seed), held_keys(held_out(subjects)), []
     while count:
-        document = _draw(subjects, rng)
+        document = (_draw_town if towns and rng.random() < towns else _draw)(subjects, rng)
         if not held.isdisjoint(document.uses):
             continue
         count -= 1

@@ -66,3 +66,12 @@ def export(net: Net, tokenizer: Tokenizer, path: Path) -> None:
     writer.write_tensors_to_file()
     writer.close()
     print(f"{path.name}: {path.stat().st_size} bytes")
+
+
+def restore(path: Path) -> tuple[Net, Tokenizer]:
+    """The net and tokenizer of a file that export() wrote; the matrices are as exact as F16 is."""
+    reader = gguf.GGUFReader(path)
+    tokenizer = Tokenizer(reader.fields["tokenizer.ggml.tokens"].contents())
+    net = Net(len(tokenizer.vocabulary))
+    net.load_state_dict({tensor.name: torch.from_numpy(np.array(tensor.data, np.float32)) for tensor in reader.tensors})
+    return net, tokenizer

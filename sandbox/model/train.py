@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import corpus
-from export import export
+from export import export, restore
 from net import Net
 from tokens import BOS, EOS, Tokenizer, learn
 from world import SEED, world
@@ -32,11 +32,11 @@ def encode(document: corpus.Document, tokenizer: Tokenizer) -> tuple[list[int], 
     return [BOS, *asked, *said, EOS], [LOOSE, *(LOOSE for _ in asked), *said, EOS]
 
 
-def windows(documents: int, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
+def windows(documents: int, tokenizer: Tokenizer, seed: int = SEED, towns: float = 0) -> tuple[Tensor, Tensor]:
     """The corpus as windows of WINDOW + 1 ids, cut without regard to documents, and their targets."""
     ids: list[int] = []
     targets: list[int] = []
-    for document in corpus.training(world(), documents):
+    for document in corpus.training(world(), documents, seed, towns):
         a, b = encode(document, tokenizer)
         ids += a
         targets += b
@@ -101,14 +101,19 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (%(default)s)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=30, help="on a slow machine stop short, then (%(default)s)")
+    parser.add_argument("--start", type=Path, help="go on from this GGUF, with documents that were not yet drawn")
+    parser.add_argument("--towns", type=float, default=0, help="share of further documents about towns (%(default)s)")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(SEED)
-    texts = (corpus.plain(document) for document in islice(corpus.training(world()), 40_000))
-    tokenizer = Tokenizer(learn(texts))
-    ids, targets = windows(args.documents, tokenizer)
-    net = Net(len(tokenizer.vocabulary))
+    if args.start:
+        net, tokenizer = restore(args.start)
+    else:
+        texts = (corpus.plain(document) for document in islice(corpus.training(world()), 40_000))
+        tokenizer = Tokenizer(learn(texts))
+        net = Net(len(tokenizer.vocabulary))
+    ids, targets = windows(args.documents, tokenizer, SEED + 5 if args.start else SEED, args.towns)
     print(f"{ids.numel()} tokens, {sum(p.numel() for p in net.parameters())} parameters", flush=True)
     train(net, ids, targets, tokenizer, args)
     export(net, tokenizer, args.out)

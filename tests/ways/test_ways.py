@@ -11,16 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, Built
+from checkout import ROOT, Built, copied
 
 pytestmark = pytest.mark.ci
 THEIRS = (Path(__file__).parent / "SConstruct.theirs").read_text()
-
-
-def skip(folder: str, names: list[str]) -> set[str]:
-    """What a copy of the checkout leaves out: its own build/ (sandbox/ has folders of that name too), git's and Python's."""
-    ours = {"build", ".git", ".venv", ".mypy_cache", ".pytest_cache"} if Path(folder) == ROOT else set()
-    return {name for name in names if name in ours or name == "__pycache__"}
 
 
 def theirs(folder: Path, tool: str, virt: Built, python: Path, **env: str) -> Path:
@@ -41,7 +35,7 @@ def same(virt: Built, build: Path) -> None:
 
 
 def test_a_vendored_copy(virt: Built, tmp_path: Path) -> None:
-    shutil.copytree(ROOT, tmp_path / "third_party" / "kiln", ignore=skip, symlinks=True)
+    copied(tmp_path / "third_party" / "kiln")
     tool = 'env = Environment(tools=["default", "openharmony"], toolpath=["third_party/kiln/site_scons/site_tools"])'
     same(virt, theirs(tmp_path, tool, virt, Path(sys.executable)))
 
@@ -49,7 +43,7 @@ def test_a_vendored_copy(virt: Built, tmp_path: Path) -> None:
 def test_an_installed_wheel(virt: Built, tmp_path: Path) -> None:
     """The wheel alone: its data (products, vendor, sandbox) is packed, nothing is read from the checkout."""
     source = tmp_path / "source"
-    shutil.copytree(ROOT, source, ignore=skip, symlinks=True)
+    copied(source)
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
     subprocess.run([*pip, "wheel", "--no-deps", "-w", str(tmp_path), str(source)], check=True)
     shutil.rmtree(source)

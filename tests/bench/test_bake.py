@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Baking a model into an ext4 image against `cp` of the same file to the same disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from bench.pairs import pairs
+from image.made import EPOCH, artifact, make_ext4
+
+from kiln import stamp
+from kiln.image import inject
+
+pytestmark = pytest.mark.long
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("gib", [1])
+def test_bake(tmp_path: Path, gib: int) -> None:
+    many = {f"/etc/d{n % 40}/file{n}": b"x" * (n * 7 % 6000) for n in range(1500)}
+    base = make_ext4(tmp_path / "vendor.img", 256 * MIB, many, host=tmp_path / "h")
+    model = artifact(tmp_path / "a", "/vendor/models/model.gguf", b"")
+    with model.file.open("wb") as out:
+        for _ in range(gib * 1024):
+            out.write(os.urandom(MIB))
+    item = dataclasses.replace(model, size=model.file.stat().st_size, sha256=stamp.digest(model.file))
+    new = tmp_path / "new.img"
+
+    def ours() -> None:
+        inject.inject(base, new, [item], mount="/vendor", limit=(gib + 1) << 30, epoch=EPOCH, log=tmp_path / "log")
+
+    print(f"\nbake {gib} GiB / cp:", pairs(ours, lambda: subprocess.run(["cp", model.file, tmp_path / "copy"], check=True), runs=3))
+    assert subprocess.run(["/sbin/e2fsck", "-fn", str(new)], capture_output=True).returncode == 0
