@@ -82,8 +82,7 @@ def _tar(stream: IO[bytes], file: str, bounds: Bounds) -> Iterator[Member]:
     counted = _Counted(_decompressed(_Watched(stream, bounds.update), file), bounds.out)
     with tarfile.open(fileobj=cast(IO[bytes], counted), mode="r|", bufsize=_TAIL // 2, tarinfo=_Info) as tar:
         for info in tar:
-            if info.size < 0:
-                raise UnpackError(f"says that {one_line(info.name, 100)!r} is shorter than nothing")
+            _not_negative(info)
             yield _tar_member(tar, info)
         end = tar.offset
     while counted.read(1 << 20):
@@ -94,12 +93,21 @@ def _tar(stream: IO[bytes], file: str, bounds: Bounds) -> Iterator[Member]:
 
 
 class _Info(tarfile.TarInfo):
-    """A header whose extensions are bounded: tarfile reads the whole of a long name or pax header into memory."""
+    """A header whose extensions are bounded: tarfile reads the whole of a long name or pax header into memory.
+
+    A size below nothing is refused here too, before tarfile's own words for it, which differ with Python's version.
+    """
 
     def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        _not_negative(self)
         if self.size > _LONGEST and not (self.isreg() or self.type in tarfile.REGULAR_TYPES):
             raise UnpackError(f"has a header of {self.size} bytes")
         return super()._proc_member(tar)  # type: ignore[misc, no-any-return]
+
+
+def _not_negative(info: tarfile.TarInfo) -> None:
+    if info.size < 0:
+        raise UnpackError(f"says that {one_line(info.name, 100)!r} is shorter than nothing")
 
 
 def _tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Member:
