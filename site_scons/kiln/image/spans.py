@@ -8,10 +8,12 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from kiln.errors import ImageError
 
 _PIECE = 64 << 20
+_ZEROS = bytes(1 << 20)
 Tell = Callable[[int], object]         # called with the bytes done, for progress
 
 
@@ -19,9 +21,8 @@ def quiet(count: int) -> None:
     """Tells nobody."""
 
 
-def data(fd: int, size: int) -> Iterator[tuple[int, int]]:
-    """(offset, length) of the parts of an open file that are not holes."""
-    at = 0
+def data(fd: int, size: int, at: int = 0) -> Iterator[tuple[int, int]]:
+    """(offset, length) of the parts of an open file, from `at` on, that are not holes."""
     while at < size:
         try:
             at = os.lseek(fd, at, os.SEEK_DATA)
@@ -72,18 +73,24 @@ def weight(files: Iterable[Path]) -> int:
 
 def digest(file: Path, tell: Tell = quiet) -> str:
     """sha256 of a file; its holes are hashed without being read, which on a whole disk is most of the work."""
-    total, zeros = hashlib.sha256(), bytes(1 << 20)
+    total = hashlib.sha256()
     with file.open("rb") as stream:
-        size, at = os.fstat(stream.fileno()).st_size, 0
-        for start, length in (*data(stream.fileno(), size), (size, 0)):
-            while at < start:
-                total.update(memoryview(zeros)[:min(start - at, len(zeros))])
-                at += min(start - at, len(zeros))
-            while at < start + length:
-                part = os.pread(stream.fileno(), min(start + length - at, 1 << 20), at)
-                if not part:
-                    raise ImageError("was cut short while it was read", where=file.name, hint="did something change it? run again")
-                total.update(part)
-                at += len(part)
-                tell(len(part))
+        for part in pieces(stream, 0, os.fstat(stream.fileno()).st_size, tell):
+            total.update(part)
     return total.hexdigest()
+
+
+def pieces(stream: IO[bytes], start: int, end: int, tell: Tell = quiet) -> Iterator[bytes]:
+    """The bytes from `start` to `end` of an open file, a MiB at most at a time; a hole is given without being read."""
+    at = start
+    for begin, length in (*data(stream.fileno(), end, start), (end, 0)):
+        while at < begin:
+            yield _ZEROS[:begin - at]
+            at += min(begin - at, len(_ZEROS))
+        while at < begin + length:
+            part = os.pread(stream.fileno(), min(begin + length - at, len(_ZEROS)), at)
+            if not part:
+                raise ImageError("was cut short while it was read", where=Path(stream.name).name, hint="did something change it? run again")
+            yield part
+            at += len(part)
+            tell(len(part))

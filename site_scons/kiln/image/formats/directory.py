@@ -19,7 +19,7 @@ def image_name(partition: str) -> str:
     return partition.replace("-", "_") + ".img"
 
 
-def _put(source: Path, into: Path, own: bool, tell: spans.Tell) -> Path:
+def put(source: Path, into: Path, own: bool, tell: spans.Tell) -> Path:
     """The file under its final name: a second link to what this build made, read-only; a sparse copy of what it did not."""
     beside = into.with_name(f".{into.name}.tmp")
     beside.unlink(missing_ok=True)
@@ -41,8 +41,8 @@ def pack(product: Product, partitions: Sequence[Partition], table: Path, into: P
     with progress(2 * spans.weight(images), "pack directory") as update:
         for row in partitions:
             if row.image:
-                file = _put(row.image, into / image_name(row.name), row.image.is_relative_to(table.parent), update)
+                file = put(row.image, into / image_name(row.name), row.image.is_relative_to(table.parent), update)
                 outputs.append(Output(file, "directory", file.stat().st_size, spans.digest(file, update), row.name, row.start * SECTOR))
-    text = _put(table, into / "parameter.txt", False, spans.quiet)
+    text = put(table, into / "parameter.txt", False, spans.quiet)
     outputs.append(Output(text, "directory", text.stat().st_size, spans.digest(text)))
     return tuple(outputs)
