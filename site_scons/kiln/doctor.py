@@ -42,7 +42,7 @@ PROGRAMS = (
     Program("ccache", "--version", "compiling again"),
     Program("apt-get", "--version", "pins of kind deb"), Program("qemu-system-aarch64", "--version", "the virtual board"),
 )
-TESTING = tuple(Program(name, "--version", "the tests") for name in ("qemu-aarch64-static", "git", "sfdisk", "simg2img"))
+TESTING = tuple(Program(name, "--version", "the tests") for name in ("qemu-aarch64-static", "git", "sfdisk", "simg2img", "rkunpack", "rkcrc"))
 
 
 @dataclass(frozen=True)

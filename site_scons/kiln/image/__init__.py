@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from kiln import family, product as products, stamp
 from kiln.errors import ImageError, Refused
-from kiln.image import formats, inject, manifest, place, service, table, tools
+from kiln.image import formats, inject, manifest, place, rockchip, service, table, tools
 from kiln.image.formats import ext4 as fresh
 from kiln.product import Product
 from kiln.progress import Progress, silent
@@ -33,6 +34,7 @@ def bake(product: Product, base: Base, placement: Placement, *, inputs: Sequence
         items = (*placement.items, *service.generated(product, placement, inputs, _vendor(base), scratch / "service"))
         rows = tuple(_partition(product, row, base, items, scratch, log, progress) for row in placement.partitions)
         parameter = service.parameter(product, base, placement, scratch / "parameter.txt")
+        _loader(base, parameter)
         into.mkdir(parents=True, exist_ok=True)
         outputs = tuple(output for name in product.image.formats
                         for output in family.load(formats, name).pack(product, rows, parameter, into, log, progress))
@@ -52,6 +54,14 @@ def _full(folder: Path) -> Iterator[None]:
             raise
         raise ImageError(f"cannot be written: {error.strerror}", where=error.filename or folder,
                          hint="make room and run again: finished parts are kept") from error
+
+
+def _loader(base: Base, parameter: Path) -> None:
+    """Lay the base's loader beside the table, where the formats that carry one look for it."""
+    theirs, mine = base.parameter.with_name(rockchip.LOADER), parameter.with_name(rockchip.LOADER)
+    mine.unlink(missing_ok=True)
+    if theirs.is_file():
+        shutil.copyfile(theirs, mine)
 
 
 def _tidy(into: Path, outputs: Sequence[Output]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kiln import stamp
 from kiln.errors import ImageError
-from kiln.image import ext4, files, table
+from kiln.image import ext4, files, rockchip, table
 from kiln.image.formats.directory import image_name
 from kiln.results import Base, Input, Partition
 
@@ -83,4 +83,6 @@ def version_of(reader: ext4.Reader) -> str:
 
 
 def _digest(rows: Sequence[Partition], parameter: Path) -> str:
-    return stamp.key(stamp.digest(parameter), [[row.name, stamp.digest(row.image)] for row in rows if row.image])
+    loader = parameter.with_name(rockchip.LOADER)
+    parts = [parameter, loader] if loader.is_file() else [parameter]
+    return stamp.key(*map(stamp.digest, parts), [[row.name, stamp.digest(row.image)] for row in rows if row.image])

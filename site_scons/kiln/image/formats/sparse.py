@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Android sparse images of every partition, with parameter.txt: zeros cost nothing, so less goes over the cable.
+"""Android sparse images of every partition, with parameter.txt: zeros take no room, and rkdeveloptool takes them as they are.
 
 The format is libsparse's, version 1.0, little endian: a head of 28 bytes, then chunks, each with a head of 12 bytes:
 raw blocks, or one word that fills so many blocks. Zeros are fill chunks and never `do not care` ones: those leave
@@ -13,6 +13,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from kiln.errors import ImageError
 from kiln.image import spans
@@ -36,7 +37,7 @@ def sparse_name(partition: str) -> str:
     return directory.image_name(partition).removesuffix(".img") + ".sparse.img"
 
 
-def _blocks(fd: int, size: int, data: Iterable[tuple[int, int]]) -> Iterator[tuple[bool, int]]:
+def _blocks(stream: IO[bytes], size: int, data: Iterable[tuple[int, int]]) -> Iterator[tuple[bool, int]]:
     """(zero, count) of the blocks of an open file, in order; a last block that is not full counts as one.
 
     Outside the (offset, length) of `data` are holes, which are not read.
@@ -46,19 +47,19 @@ def _blocks(fd: int, size: int, data: Iterable[tuple[int, int]]) -> Iterator[tup
         first, last = max(at, begin // BLOCK), -(-(begin + length) // BLOCK)      # holes may end inside a block
         yield True, first - at
         for start in range(first, last, _READ):
-            part = os.pread(fd, min(_READ, last - start) * BLOCK, start * BLOCK)
+            part = os.pread(stream.fileno(), min(_READ, last - start) * BLOCK, start * BLOCK)
             if len(part) < min(last * BLOCK, size, (start + _READ) * BLOCK) - start * BLOCK:
-                raise ImageError("was cut short while it was packed", hint="did something change it? run again")
+                raise ImageError("was cut short while it was packed", where=Path(stream.name).name, hint="did something change it? run again")
             for offset in range(0, len(part), BLOCK):
                 block = part[offset:offset + BLOCK]
                 yield block == _ZERO[:len(block)], 1
         at = max(at, last)
 
 
-def _runs(fd: int, size: int) -> Iterator[tuple[bool, int]]:
+def _runs(stream: IO[bytes], size: int) -> Iterator[tuple[bool, int]]:
     """The same with neighbours joined, up to LONGEST blocks each."""
     kind, length = False, 0
-    for zero, count in _blocks(fd, size, spans.data(fd, size)):
+    for zero, count in _blocks(stream, size, spans.data(stream.fileno(), size)):
         if length and zero != kind and count:
             yield kind, length
             length = 0
@@ -75,7 +76,7 @@ def write(source: Path, into: Path, tell: spans.Tell = spans.quiet) -> None:
     with source.open("rb") as stream, into.open("wb") as out:
         size = os.fstat(stream.fileno()).st_size
         at, done, chunks = HEAD.size, 0, 0
-        for zero, count in _runs(stream.fileno(), size):
+        for zero, count in _runs(stream, size):
             length = 4 if zero else count * BLOCK
             os.pwrite(out.fileno(), CHUNK.pack(FILL if zero else RAW, 0, count, CHUNK.size + length), at)
             if not zero:
