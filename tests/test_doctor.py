@@ -67,9 +67,10 @@ def test_a_version_that_makes_other_bytes_is_lacking(said: str, well: bool, bare
 
 def test_a_product_asks_only_for_what_it_uses() -> None:
     virt = product.load("virt")
-    other = replace(virt, board=replace(virt.board, transport="hdc"), image=replace(virt.image, formats=("directory",)))
+    other = replace(virt, board=replace(virt.board, transport="rockusb"), image=replace(virt.image, formats=("directory",)))
     names = {one.name for one in doctor.needed(other)}
-    assert "qemu-system-aarch64" not in names and "sgdisk" not in names and "mke2fs" in names
+    assert "qemu-system-aarch64" not in names and "sgdisk" not in names and {"mke2fs", "rkdeveloptool"} <= names
+    assert not any("rkdeveloptool" in {one.name for one in doctor.needed(who, tests=True)} for who in (virt, None))
     assert {"qemu-system-aarch64", "sgdisk"} <= {one.name for one in doctor.needed(virt)}
 
 

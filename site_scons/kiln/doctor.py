@@ -40,6 +40,7 @@ PROGRAMS = (
     Program("mke2fs", "-V", "the images"), Program("debugfs", "-V", "the images"), Program("e2fsck", "-V", "the images"),
     Program("resize2fs", "-h", "the images"), Program("sgdisk", "--version", "the whole-disk image"),
     Program("ccache", "--version", "compiling again"),
+    Program("rkdeveloptool", "-v", "flashing"),
     Program("apt-get", "--version", "pins of kind deb"), Program("qemu-system-aarch64", "--version", "the virtual board"),
 )
 TESTING = tuple(Program(name, "--version", "the tests") for name in ("qemu-aarch64-static", "git", "sfdisk", "simg2img", "rkunpack", "rkcrc"))
@@ -95,6 +96,8 @@ def examine(product: Product | None, build: Path, cache: Path, versions: Mapping
 def needed(product: Product | None, *, tests: bool = False) -> tuple[Program, ...]:
     """The programs that a product needs of the host; None: every product. `tests` adds what the test suite needs."""
     def wanted(program: Program) -> bool:
+        if program.name == "rkdeveloptool":    # for who has such a board: not put on every machine
+            return product is not None and product.board.transport == "rockusb"
         if product is None:
             return True
         if program.name == "qemu-system-aarch64":

@@ -198,6 +198,19 @@ class ServiceStatus:
     peak: int
 
 
+@dataclass(frozen=True)
+class Written:
+    """How the write of one partition ended: `why` is empty where all of it is confirmed, else what was said.
+
+    `begun` False means that nothing of it was written; else `percent` is the last that was told, and the rest unknown.
+    """
+
+    percent: int
+    why: str = ""
+    begun: bool = True
+    hint: str = ""
+
+
 def save(value: Any, folder: Path) -> Path:
     """Write `value` to folder/result.json, paths relative to it. Gives the file back."""
     file = folder / NAME

@@ -33,7 +33,7 @@ _WATCH = 'read -r word || kill -s KILL -- "-$1"'
 PACKAGES = {
     "qemu-system-aarch64": "qemu-system-arm", "mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "e2fsck": "e2fsprogs",
     "resize2fs": "e2fsprogs", "dumpe2fs": "e2fsprogs", "sgdisk": "gdisk", "ccache": "ccache", "git": "git",
-    "apt-get": "apt", "dpkg-deb": "dpkg", "qemu-aarch64-static": "qemu-user-static", "sfdisk": "fdisk",
+    "apt-get": "apt", "dpkg-deb": "dpkg", "rkdeveloptool": "rkdeveloptool", "qemu-aarch64-static": "qemu-user-static", "sfdisk": "fdisk",
     "simg2img": "android-sdk-libsparse-utils", "rkunpack": "rkflashtool", "rkcrc": "rkflashtool",
 }
 

@@ -32,6 +32,8 @@ REFUSED = {
     "sandbox": "kiln: unknown target 'sandbox'; known:",
     "tests": "kiln: unknown target 'tests'",
     "offline=maybe": "kiln: offline=maybe must be 0 or 1",
+    "yes=true": "kiln: yes=true must be 0 or 1",
+    "flash": "kiln: product virt has nothing to flash: its board is reached by virt; use check: scons product=virt check",
     "jobs=0": "kiln: jobs=0 must be a number from 1 to 999",
 }
 
@@ -52,7 +54,7 @@ def test_help_is_a_front_door(tmp_path: Path) -> None:
     began = time.monotonic()
     done = scons("-h", build=tmp_path / "b")
     assert done.returncode == 0 and time.monotonic() - began < 5
-    for word in ("virt", "check", "chat", "doctor", "product=virt", "cache=", "offline=0"):
+    for word in ("virt", "check", "chat", "flash", "doctor", "yes=0", "product=virt", "cache=", "offline=0"):
         assert word in done.stdout
     assert not (tmp_path / "b").exists(), "help made something"
 

@@ -6,7 +6,12 @@ A transport that can start a board has
     boot(product: Product, images: Images, means: Boot, *, logs: Path) -> context manager of Board
 
 which gives the board as soon as it has power: whoever talks to it waits for the service, and calls `watch()` while it
-waits. When the block ends the board is switched off, whatever happened.
+waits. When the block ends the board is switched off, whatever happened. A transport that can write a board has
+
+    MODE: str                                          how a person brings the board into the mode for it
+    new_table(parameter: Path) -> tuple[str, ...]      how a person gives the board another partition table
+
+and a class with the methods of flash.Writable.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kiln import results, share, stamp
+from kiln.errors import Refused
 from kiln.product import Product
 from kiln.tools import outside
 from kiln.tools.settings import Settings
@@ -83,6 +84,37 @@ def chat(env: Any) -> Sequence[str]:
         count = judge.chat(server, read=_line, write=_write, watch=board.watch)
         board.poweroff()
     return [f"{count} answers; the board is off"]
+
+
+def flash(env: Any) -> Sequence[str]:
+    """The verb: print the plan, and with yes=1 write it to the board that is plugged in, compare and reset."""
+    from kiln import flash as room
+    from kiln import run
+    from kiln.boards import rockusb
+    from kiln.flash.plan import WRITTEN, plan
+    from kiln.image import table
+    from kiln.progress import bar
+
+    settings, product = env["KILN_SETTINGS"], env["KILN_PRODUCT"]
+    flashable(product)
+    folder: Path = settings.build / product.name
+    images = results.load(results.Images, folder / "images" / results.NAME)
+    parameter = folder / "images" / "parameter.txt"
+    made = plan(images, table.read(parameter).rows, product=product.name, sectors=product.board.emmc // table.SECTOR,
+                mode=rockusb.MODE, new_table=rockusb.new_table(parameter))
+    if not settings.yes:
+        return [*made.lines, f"nothing was written; to write it: scons product={product.name} flash yes=1"]
+    _write("".join(f"{line}\n" for line in made.lines))
+    board = rockusb.Rockusb(run.rotate(folder / "logs" / "flash.log"), WRITTEN)
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    return room.flash(made, board, scratch=folder / "logs", progress=bar).lines
+
+
+def flashable(product: Product) -> None:
+    """Raise Refused for a product whose board is none of hardware, before anything is built for it."""
+    if product.board.transport != "rockusb":
+        raise Refused(f"product {product.name} has nothing to flash: its board is reached by {product.board.transport}",
+                      hint=f"use check: scons product={product.name} check")
 
 
 def _line() -> str | None:

@@ -101,7 +101,7 @@ def told(env: Any, image: Any) -> None:
 
 
 def _tell(target: Any, source: Any, env: Any) -> None:
-    if {"check", "chat"} & set(SCons.Script.COMMAND_LINE_TARGETS):
+    if {"check", "chat", "flash"} & set(SCons.Script.COMMAND_LINE_TARGETS):
         return
     made, name = env["KILN_SETTINGS"].build / env["KILN_PRODUCT"].name, env["KILN_PRODUCT"].name
     with boundary.acting(made.parent):

@@ -32,6 +32,7 @@ VARIABLES = (
     Variable("made", "1", "0: do not reuse kept results (SDK, llama.cpp)", "flag"),
     Variable("ccache", "1", "0: compile without the compiler cache", "flag"),
     Variable("jobs", "", "how many compilers at once [-j, else the number of cores]", "count"),
+    Variable("yes", "0", "1: flash writes to the board; else it only prints its plan", "flag"),
     Variable("dev", "", "native targets whose own build system is asked every time, by name, or ohos", "words"),
 )
 
@@ -49,6 +50,7 @@ class Settings:
     made: bool
     ccache: bool
     jobs: int
+    yes: bool
     dev: tuple[str, ...]
 
 
@@ -75,6 +77,7 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
         mirror=_path(here, values["mirror"]) if values["mirror"] else None,
         offline=values["offline"] == "1", made=values["made"] == "1", ccache=values["ccache"] == "1",
         jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),
+        yes=values["yes"] == "1",
         dev=tuple(word for word in values["dev"].split(",") if word))
 
 

@@ -11,18 +11,23 @@ from typing import Any
 import SCons.Action
 import SCons.Script
 
+from kiln.product import Product
 from kiln.tools import boundary
 from kiln.tools.settings import Settings
 
 
 @dataclass(frozen=True)
 class Verb:
-    """`needs` names the aliases that must be made first; `act` gets the environment and gives lines to print."""
+    """`needs` names the aliases that must be made first; `act` gets the environment and gives lines to print.
+
+    `fits` raises, before anything is built, for a product with which the verb makes no sense.
+    """
 
     name: str
     needs: tuple[str, ...]
     act: Callable[[Any], Sequence[str]]
     help: str
+    fits: Callable[[Product], None] | None = None
 
 
 def _check(env: Any) -> Sequence[str]:
@@ -35,6 +40,18 @@ def _chat(env: Any) -> Sequence[str]:
     from kiln.tools import board
 
     return board.chat(env)
+
+
+def _flash(env: Any) -> Sequence[str]:
+    from kiln.tools import board
+
+    return board.flash(env)
+
+
+def _flashable(product: Product) -> None:
+    from kiln.tools import board
+
+    board.flashable(product)
 
 
 def _doctor(env: Any) -> Sequence[str]:
@@ -67,6 +84,7 @@ def _distclean(env: Any) -> Sequence[str]:
 TABLE = (
     Verb("check", ("image", "board"), _check, "boot the image, ask it, judge it: card.json"),
     Verb("chat", ("image", "board"), _chat, "boot the image and talk to it"),
+    Verb("flash", ("image",), _flash, "what would be written to the board that is plugged in; yes=1: write it", _flashable),
     Verb("doctor", (), _doctor, "what this machine lacks, and the one command that installs it"),
     Verb("distclean", (), _distclean, "remove everything below build/"),
 )
@@ -80,6 +98,9 @@ def names() -> dict[str, str]:
 def verbs(env: Any) -> None:
     """Make an alias of each verb; its action runs whenever it is asked for."""
     for verb in TABLE:
+        if verb.fits and verb.name in SCons.Script.COMMAND_LINE_TARGETS:
+            with boundary.reading():
+                verb.fits(env["KILN_PRODUCT"])
         action = SCons.Action.Action(_perform, None)
         env.AlwaysBuild(env.Alias(verb.name, [env.Alias(need) for need in verb.needs], action, KILN_VERB=verb))
 

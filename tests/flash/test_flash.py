@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A flash of the played board: the right bytes in the right order, and whatever goes wrong, no protected sector is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from boards import emmc
+
+from kiln import flash, product, results
+from kiln.errors import KilnError, Refused
+from kiln.flash.plan import Plan, Write
+from kiln.tools import board as verb
+from kiln.tools import settings
+
+pytestmark = pytest.mark.fast
+AGAIN = "scons product=rk3568 flash yes=1"
+
+
+@pytest.fixture
+def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[emmc.Emmc]:
+    made = emmc.Emmc(tmp_path, monkeypatch)
+    yield made
+    made.sealed()
+
+
+def flashed(played: emmc.Emmc, plan: Plan) -> flash.Done:
+    return flash.flash(plan, played.board, scratch=played.log.parent)
+
+
+def refused(played: emmc.Emmc, plan: Plan) -> str:
+    """The one line of a flash that must fail."""
+    with pytest.raises(KilnError) as raised:
+        flashed(played, plan)
+    assert "\n" not in str(raised.value) and ["rd"] not in played.calls
+    return str(raised.value)
+
+
+def test_all_nine_partitions_are_written_in_order(played: emmc.Emmc) -> None:
+    plan = played.plan(emmc.ALL)
+    done = flashed(played, plan)
+    assert [call[1] for call in played.calls if call[0] == "wlx"] == [
+        "uboot", "resource", "boot_linux", "ramdisk", "system", "vendor", "updater", "chip_ckm", "userdata"]
+    assert all(played.at(one.start, one.size) == one.file.read_bytes() for one in plan.writes)
+    assert done == flash.Done(("uboot", "resource", "boot_linux"), ("ramdisk", "system", "vendor", "updater", "chip_ckm", "userdata"), True)
+    assert done.lines[1].startswith("unproven ramdisk, system") and played.calls[-1] == ["rd"]
+
+
+def test_a_loader_without_a_window_lets_all_be_compared(played: emmc.Emmc) -> None:
+    played.play(window=1 << 40, text=emmc.WITH_MODEL, fault={"deaf": 1})
+    done = flashed(played, played.plan(("uboot", "model"), emmc.WITH_MODEL))
+    assert done.compared == ("uboot", "model") and done.lines == ("compared uboot, model", "reset    not confirmed by the board: press RESET")
+
+
+@pytest.mark.parametrize("scene,said", [
+    ({"mode": "Maskrom"}, "is in Maskrom mode, not in Loader mode; nothing was written"),
+    ({"text": emmc.WITH_MODEL}, "does not match: it has model at 0x6be000 where the plan has userdata at 0x1308000; nothing was written"),
+    ({"text": emmc.STOCK.replace("0x6000(", "0x6800(").replace("0x1000@", "0x800@")}, "it has bootctrl at 0x6800 where the plan has bootctrl at 0x6000"),
+    ({"text": "0x2000@0x2000(uboot)"}, "it has no more rows at 0x0 where the plan has misc at 0x4000; nothing was written"),
+    ({"fault": {"not found": "uboot"}}, "partition uboot was not written: No found uboot partition; nothing was written")])
+def test_before_the_first_write(played: emmc.Emmc, scene: dict[str, Any], said: str) -> None:
+    played.play(**scene)
+    assert said in refused(played, played.plan()) and not played.writes
+
+
+def test_a_board_without_the_model_partition_is_told_how_to_get_it(played: emmc.Emmc) -> None:
+    line = refused(played, played.plan(("uboot", "model"), emmc.WITH_MODEL))
+    assert line.startswith("the board's table has no partition model; nothing was written; it needs the new table first: hold the MaskRom key")
+    assert "rkdeveloptool gpt" in line and not played.writes
+
+
+@pytest.mark.parametrize("fault,said", [
+    ({"vendor": {"stop": 50, "gone": 1}}, "partition vendor is half written (65 % told): Write LBA failed!"),
+    ({"vendor": {"stop": 50, "lies": 1}}, "partition vendor is half written (65 % told): the tool ended without a word"),
+    ({"vendor": {"touch": 1}}, "partition vendor may hold anything: its file changed while it was written"),
+    ({"gone before": "vendor"}, "partition vendor was not written: Did not find any rockusb device, please plug device in!; so far uboot of 2 partitions are written; "),
+    ({"table after": [["uboot", 8192]]}, "the board's table does not match: it has no more rows at 0x0 where the plan has misc at 0x4000; so far uboot of 2")])
+def test_half_way(played: emmc.Emmc, fault: dict[str, Any], said: str) -> None:
+    """What the board holds is told, with the command that repairs it."""
+    played.play(fault=fault)
+    line = refused(played, played.plan())
+    assert line.startswith(said) and AGAIN in line
+
+
+@pytest.mark.parametrize("fault,window", [({"vendor": {"flip": 1}}, 1 << 40), ({"uboot": {"lost": 1}}, 65536)])
+def test_what_differs_when_read_back(played: emmc.Emmc, fault: dict[str, Any], window: int) -> None:
+    played.play(fault=fault, window=window)
+    line = refused(played, played.plan())
+    assert line.startswith(f"partition {next(iter(fault))} does not hold what was written; ") and AGAIN in line
+
+
+def test_erased_sectors_below_what_can_be_read_are_no_window(played: emmc.Emmc) -> None:
+    """An erased medium reads as 0xCC too."""
+    with (played.folder / "emmc").open("r+b") as disk:
+        disk.seek(0x2000 * 512)
+        disk.write(b"\xcc" * (1 << 18))
+    played.play(fault={"uboot": {"lost": 1}})
+    assert refused(played, played.plan(("uboot", "resource"))).startswith("partition uboot does not hold what was written")
+
+
+def test_an_image_that_is_not_the_built_one(played: emmc.Emmc) -> None:
+    plan = played.plan()
+    with plan.writes[1].file.open("r+b") as out:
+        out.write(b"w")
+    assert "vendor.img: is not the image that was built; nothing was written" in refused(played, plan) and not played.calls
+
+
+def test_a_plan_of_strangers_is_refused(played: emmc.Emmc) -> None:
+    plan = played.plan()
+    bad = Write("misc", plan.writes[0].file, plan.writes[0].size, plan.writes[0].sha256, 0x4000)
+    assert "partition misc is never written; nothing was written" in refused(played, replace(plan, writes=(bad,)))
+
+
+def env(folder: Path, transport: str, *, yes: str = "0") -> dict[str, Any]:
+    virt = product.load("virt")
+    made = replace(virt, name="rk3568", board=replace(virt.board, transport=transport, emmc=emmc.SECTORS * 512))
+    return {"KILN_SETTINGS": settings.read([("build", str(folder)), ("yes", yes)], folder), "KILN_PRODUCT": made}
+
+
+def test_the_verb_prints_the_plan_and_writes_only_when_told(played: emmc.Emmc, capsys: pytest.CaptureFixture[str]) -> None:
+    (played.folder / "rk3568").mkdir()
+    results.save(emmc.images(played.folder / "rk3568/images", ("uboot", "sys-prod")), played.folder / "rk3568/images")
+    lines = verb.flash(env(played.folder, "rockusb"))
+    assert lines[0].startswith("write    1 partitions") and lines[-1] == f"nothing was written; to write it: {AGAIN}" and not played.calls
+    assert verb.flash(env(played.folder, "rockusb", yes="1"))[0] == "compared uboot" and "write    1 part" in capsys.readouterr().out
+    with pytest.raises(Refused, match="product rk3568 has nothing to flash: its board is reached by virt; use check: scons product=rk3568 check"):
+        verb.flash(env(played.folder, "virt"))
