@@ -97,7 +97,7 @@ def needed(product: Product | None, *, tests: bool = False) -> tuple[Program, ..
     """The programs that a product needs of the host; None: every product. `tests` adds what the test suite needs."""
     def wanted(program: Program) -> bool:
         if program.name == "rkdeveloptool":    # for who has such a board: not put on every machine
-            return product is not None and product.board.transport == "rockusb"
+            return product is not None and product.board.transport != "virt"
         if product is None:
             return True
         if program.name == "qemu-system-aarch64":

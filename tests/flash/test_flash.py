@@ -127,5 +127,5 @@ def test_the_verb_prints_the_plan_and_writes_only_when_told(played: emmc.Emmc, c
     lines = verb.flash(env(played.folder, "rockusb"))
     assert lines[0].startswith("write    1 partitions") and lines[-1] == f"nothing was written; to write it: {AGAIN}" and not played.calls
     assert verb.flash(env(played.folder, "rockusb", yes="1"))[0] == "compared uboot" and "write    1 part" in capsys.readouterr().out
-    with pytest.raises(Refused, match="product rk3568 has nothing to flash: its board is reached by virt; use check: scons product=rk3568 check"):
+    with pytest.raises(Refused, match="product rk3568 has nothing to flash: its board is virtual; use check: scons product=rk3568 check"):
         verb.flash(env(played.folder, "virt"))

@@ -33,7 +33,7 @@ REFUSED = {
     "tests": "kiln: unknown target 'tests'",
     "offline=maybe": "kiln: offline=maybe must be 0 or 1",
     "yes=true": "kiln: yes=true must be 0 or 1",
-    "flash": "kiln: product virt has nothing to flash: its board is reached by virt; use check: scons product=virt check",
+    "flash": "kiln: product virt has nothing to flash: its board is virtual; use check: scons product=virt check",
     "jobs=0": "kiln: jobs=0 must be a number from 1 to 999",
 }
 
