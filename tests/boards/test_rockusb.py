@@ -16,7 +16,6 @@ from kiln.boards import rockusb
 from kiln.errors import BoardError, Refused
 from kiln.results import Written
 
-pytestmark = pytest.mark.fast
 
 
 @pytest.fixture

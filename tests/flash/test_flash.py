@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,6 @@ from kiln.flash.plan import Plan, Write
 from kiln.tools import board as verb
 from kiln.tools import settings
 
-pytestmark = pytest.mark.fast
 AGAIN = "scons product=rk3568 flash yes=1"
 
 
@@ -121,11 +121,37 @@ def env(folder: Path, transport: str, *, yes: str = "0") -> dict[str, Any]:
     return {"KILN_SETTINGS": settings.read([("build", str(folder)), ("yes", yes)], folder), "KILN_PRODUCT": made}
 
 
-def test_the_verb_prints_the_plan_and_writes_only_when_told(played: emmc.Emmc, capsys: pytest.CaptureFixture[str]) -> None:
+def built(played: emmc.Emmc, names: tuple[str, ...], *filled: str) -> None:
+    """A finished build of rk3568 with these images, in which files of ours lie in the partitions `filled`."""
     (played.folder / "rk3568").mkdir()
-    results.save(emmc.images(played.folder / "rk3568/images", ("uboot", "sys-prod")), played.folder / "rk3568/images")
+    images = emmc.images(played.folder / "rk3568/images", names)
+    manifest = played.folder / "rk3568/manifest.json"
+    manifest.write_text(json.dumps({"files": [{"partition": name, "path": f"/{name}/x"} for name in filled]}))
+    results.save(replace(images, manifest=manifest), played.folder / "rk3568/images")
+
+
+def test_the_verb_prints_the_plan_and_writes_only_when_told(played: emmc.Emmc, capsys: pytest.CaptureFixture[str]) -> None:
+    built(played, ("uboot", "sys-prod"), "vendor")
     lines = verb.flash(env(played.folder, "rockusb"))
     assert lines[0].startswith("write    1 partitions") and lines[-1] == f"nothing was written; to write it: {AGAIN}" and not played.calls
     assert verb.flash(env(played.folder, "rockusb", yes="1"))[0] == "compared uboot" and "write    1 part" in capsys.readouterr().out
     with pytest.raises(Refused, match="product rk3568 has nothing to flash: its board is virtual; use check: scons product=rk3568 check"):
         verb.flash(env(played.folder, "virt"))
+
+
+def test_what_the_user_keeps_is_erased_only_with_its_own_word(played: emmc.Emmc, capsys: pytest.CaptureFixture[str]) -> None:
+    built(played, ("uboot", "userdata"), "vendor")
+    lines = verb.flash(env(played.folder, "rockusb"))
+    assert lines[-1].endswith("flash yes=userdata") and any(line.startswith("erased   userdata") for line in lines)
+    with pytest.raises(Refused, match="erases userdata, all that its user keeps on the board; nothing was written; if that is meant: .* yes=userdata"):
+        verb.flash(env(played.folder, "rockusb", yes="1"))
+    assert not played.calls
+    verb.flash(env(played.folder, "rockusb", yes="userdata"))
+    assert [call[1] for call in played.calls if call[0] == "wlx"] == ["uboot", "userdata"]
+
+
+def test_files_that_the_board_would_lack_are_not_dropped_in_silence(played: emmc.Emmc) -> None:
+    built(played, ("uboot", "sys-prod"), "vendor", "sys-prod")
+    with pytest.raises(Refused, match="put files into sys-prod, which is never written: the board would lack them; give them a place in vendor"):
+        verb.flash(env(played.folder, "rockusb", yes="1"))
+    assert not played.calls

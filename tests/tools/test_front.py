@@ -32,7 +32,7 @@ REFUSED = {
     "sandbox": "kiln: unknown target 'sandbox'; known:",
     "tests": "kiln: unknown target 'tests'",
     "offline=maybe": "kiln: offline=maybe must be 0 or 1",
-    "yes=true": "kiln: yes=true must be 0 or 1",
+    "yes=true": "kiln: yes=true must be 0, 1 or userdata",
     "flash": "kiln: product virt has nothing to flash: its board is virtual; use check: scons product=virt check",
     "jobs=0": "kiln: jobs=0 must be a number from 1 to 999",
 }

@@ -7,7 +7,7 @@ the ones never written hold what belongs to the single board (boot state, serial
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from kiln.results import Images, Output, Partition
 SECTOR = 512
 MODEL = "model"                        # the one partition that a stock table does not have
 WRITTEN = ("uboot", "resource", "boot_linux", "ramdisk", "system", "vendor", "updater", "chip_ckm", MODEL, "userdata")
+ERASED = "userdata"                    # what its user keeps on the board: its own consent, as the recorded practice has it
 PROTECTED = ("misc", "bootctrl", "sys-prod", "chip-prod", "eng_system", "eng_chipset")
 SPEED = 14.5e6                         # bytes/s: the slowest undisturbed 2 GiB recorded
 _SECOND_TABLE = 34                     # sectors that GPT takes at the end of a disk
@@ -60,15 +61,20 @@ class Plan:
         return sum(one.size for one in self.writes)
 
     @property
+    def consent(self) -> str:
+        """The value of `yes` that lets this plan be carried out: the name of what it erases, else 1."""
+        return ERASED if any(one.name == ERASED for one in self.writes) else "1"
+
+    @property
     def again(self) -> str:
         """What repairs a board left half written: all of the plan anew, never the rest of it."""
-        return f"the board may not start now: write all of it again with scons product={self.product} flash yes=1, in Loader mode ({self.mode})"
+        return f"the board may not start now: write all of it again with scons product={self.product} flash yes={self.consent}, in Loader mode ({self.mode})"
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The plan for a person."""
         rows = [f"  {one.start:#010x}  {one.name:<10}  {amount(one.size):>8}  {one.file}" for one in self.writes]
-        erased = ["erased   userdata: all that its user keeps on the board"] if any(one.name == "userdata" for one in self.writes) else []
+        erased = [f"erased   {ERASED}: all that its user keeps on the board; yes=1 is not enough for that"] if self.consent == ERASED else []
         table = [f"table    a board that has no partition {MODEL} yet needs a new table, and that needs Maskrom mode; once, by hand:",
                  *(f"         {number}. {step}" for number, step in enumerate(self.new_table, 1))]
         return (f"write    {len(rows)} partitions, {amount(self.size)}, about {max(1, round(self.size / SPEED / 60))} min, in this order:",
@@ -77,8 +83,15 @@ class Plan:
                 f"mode     Loader: {self.mode}")
 
 
-def plan(images: Images, table: Sequence[Partition], *, product: str, sectors: int, mode: str, new_table: Sequence[str]) -> Plan:
-    """What to write on a board with this table and a disk of so many sectors. Raises Refused for what must not be tried."""
+def plan(images: Images, table: Sequence[Partition], *, product: str, sectors: int, mode: str, new_table: Sequence[str],
+         ours: Collection[str] = ()) -> Plan:
+    """What to write on a board with this table and a disk of so many sectors. Raises Refused for what must not be tried.
+
+    `ours` are the partitions that the build put files into: one that is never written would leave the board without them.
+    """
+    if lost := sorted({*ours} & {*PROTECTED}):
+        raise Refused(f"the build put files into {', '.join(lost)}, which is never written: the board would lack them",
+                      hint="give them a place in vendor or system")
     strange = next((row.name for row in table if row.name not in (*WRITTEN, *PROTECTED)), None)
     if strange:
         raise Refused(f"the table has a partition {strange}, of which we do not know whether it may be written")

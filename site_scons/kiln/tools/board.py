@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -87,11 +88,11 @@ def chat(env: Any) -> Sequence[str]:
 
 
 def flash(env: Any) -> Sequence[str]:
-    """The verb: print the plan, and with yes=1 write it to the board that is plugged in, compare and reset."""
+    """The verb: print the plan, and with consent write it to the board that is plugged in, compare and reset."""
     from kiln import flash as room
     from kiln import run
     from kiln.boards import rockusb
-    from kiln.flash.plan import WRITTEN, plan
+    from kiln.flash import plan as flash_plan
     from kiln.image import table
     from kiln.progress import bar
 
@@ -100,12 +101,16 @@ def flash(env: Any) -> Sequence[str]:
     folder: Path = settings.build / product.name
     images = results.load(results.Images, folder / "images" / results.NAME)
     parameter = folder / "images" / "parameter.txt"
-    made = plan(images, table.read(parameter).rows, product=product.name, sectors=product.board.emmc // table.SECTOR,
-                mode=rockusb.MODE, new_table=rockusb.new_table(parameter))
-    if not settings.yes:
-        return [*made.lines, f"nothing was written; to write it: scons product={product.name} flash yes=1"]
+    filled = {one["partition"] for one in json.loads(images.manifest.read_text())["files"]}
+    made = flash_plan.plan(images, table.read(parameter).rows, product=product.name, sectors=product.board.emmc // table.SECTOR,
+                           mode=rockusb.MODE, new_table=rockusb.new_table(parameter), ours=filled)
+    if settings.yes == "0":
+        return [*made.lines, f"nothing was written; to write it: scons product={product.name} flash yes={made.consent}"]
+    if settings.yes not in (made.consent, flash_plan.ERASED):
+        raise Refused(f"this plan erases {made.consent}, all that its user keeps on the board; nothing was written",
+                      hint=f"if that is meant: scons product={product.name} flash yes={made.consent}")
     _write("".join(f"{line}\n" for line in made.lines))
-    board = rockusb.Rockusb(run.rotate(folder / "logs" / "flash.log"), WRITTEN)
+    board = rockusb.Rockusb(run.rotate(folder / "logs" / "flash.log"), flash_plan.WRITTEN)
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     return room.flash(made, board, scratch=folder / "logs", progress=bar).lines
 

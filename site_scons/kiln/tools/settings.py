@@ -32,7 +32,7 @@ VARIABLES = (
     Variable("made", "1", "0: do not reuse kept results (SDK, llama.cpp)", "flag"),
     Variable("ccache", "1", "0: compile without the compiler cache", "flag"),
     Variable("jobs", "", "how many compilers at once [-j, else the number of cores]", "count"),
-    Variable("yes", "0", "1: flash writes to the board; else it only prints its plan", "flag"),
+    Variable("yes", "0", "1: flash writes to the board, which else only prints its plan; userdata: even if that erases userdata", "consent"),
     Variable("dev", "", "native targets whose own build system is asked every time, by name, or ohos", "words"),
 )
 
@@ -50,7 +50,7 @@ class Settings:
     made: bool
     ccache: bool
     jobs: int
-    yes: bool
+    yes: str                           # "0", "1", "userdata"
     dev: tuple[str, ...]
 
 
@@ -77,13 +77,15 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
         mirror=_path(here, values["mirror"]) if values["mirror"] else None,
         offline=values["offline"] == "1", made=values["made"] == "1", ccache=values["ccache"] == "1",
         jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),
-        yes=values["yes"] == "1",
+        yes=values["yes"],
         dev=tuple(word for word in values["dev"].split(",") if word))
 
 
 def _fits(variable: Variable, value: str) -> None:
     if variable.kind == "flag" and value not in ("0", "1"):
         raise Refused(f"{variable.name}={value} must be 0 or 1")
+    if variable.kind == "consent" and value not in ("0", "1", "userdata"):
+        raise Refused(f"{variable.name}={value} must be 0, 1 or userdata")
     if variable.kind == "count" and value and not re.fullmatch(r"[1-9]\d{0,2}", value):
         raise Refused(f"{variable.name}={value} must be a number from 1 to 999")
     if variable.kind == "path" and ("\n" in value or "\0" in value):

@@ -84,7 +84,7 @@ def _distclean(env: Any) -> Sequence[str]:
 TABLE = (
     Verb("check", ("image", "board"), _check, "boot the image, ask it, judge it: card.json"),
     Verb("chat", ("image", "board"), _chat, "boot the image and talk to it"),
-    Verb("flash", ("image",), _flash, "what would be written to the board that is plugged in; yes=1: write it", _flashable),
+    Verb("flash", ("image",), _flash, "what would be written to the board that is plugged in; yes=1 or yes=userdata: write it", _flashable),
     Verb("doctor", (), _doctor, "what this machine lacks, and the one command that installs it"),
     Verb("distclean", (), _distclean, "remove everything below build/"),
 )
