@@ -3,6 +3,8 @@
 
     generations  what build.sh of each generation takes and makes: a table
     sandbox      the miniature tree, out of its template
+    described    what a tree says of a product
+    preflight    everything that is wrong with a tree, before the first minute: a table
     script       one run of build.sh and what it left
     diagnose     the first true error of one that failed: a table
 """
@@ -16,7 +18,7 @@ from kiln import results, stamp
 from kiln.product import Product
 from kiln.progress import Progress, silent
 from kiln.results import Artifact, Artifacts, Input, Toolchain, Tree
-from kiln.system import generations, sandbox, script
+from kiln.system import generations, preflight, sandbox, script
 
 LABEL = "u:object_r:system_lib_file:s0"
 LIBRARIES = "libraries"
@@ -37,11 +39,13 @@ def build(template: Path, toolchain: Toolchain, product: Product, into: Path, *,
           progress: Progress = silent) -> Built:
     """Make the miniature tree of `template` in `into`/tree and build the product's targets and its images in it.
 
-    The libraries are saved in `into`/libraries/result.json. Raises Refused and ProgramError as its parts do.
+    The libraries are saved in `into`/libraries/result.json. Raises Refused with everything that is
+    wrong with the tree before build.sh runs, and ProgramError as its parts do.
     """
     row = generations.named(SANDBOX)
     tree = sandbox.make(template, into / "tree", toolchain, sandbox.loader_in(loader.root), row)
     targets = (*product.system.targets, "images")
+    preflight.check(tree, product.system.name, targets, product.board.abi)
     out, files = script.build(tree, row, product.system.name, targets, product.board.abi, epoch=product.image.epoch,
                            home=into / "home", log=log, jobs=jobs, progress=progress)
     phone = out / "packages" / "phone"

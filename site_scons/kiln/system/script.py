@@ -31,7 +31,7 @@ def build(tree: Path, row: Generation, product: str, targets: Sequence[str], abi
     """
     home.mkdir(parents=True, exist_ok=True)
     env = {"HOME": str(home.resolve()), "PATH": PATH, "SOURCE_DATE_EPOCH": str(epoch), "LOG_FILTER": "True",
-           "CCACHE_BASE": str(home.resolve())}
+           "CCACHE_BASE": str(home.resolve()), **dict(row.env)}
     argv = generations.argv(row, product, targets, abi, jobs)
     with locked(tree):
         began = time.time() - 1          # file systems keep coarser times than time()
