@@ -40,7 +40,9 @@ def build(tree: Path, row: Generation, product: str, targets: Sequence[str], abi
             done = run.run(argv, cwd=tree, env=env, log=log, ok=_ANY, keep=_KEPT, line=lambda text: count(diagnose.plain(text)))
         if done.code:
             how = f"was killed by signal {-done.code}" if done.code < 0 else f"failed (exit code {done.code})"
-            raise ProgramError(f"build.sh of {product} {how}: {diagnose.cause(done.tail)}", hint=f"log: {log}", code=done.code)
+            found = diagnose.of(done.tail, fresh_log(tree, began))
+            hint = f"{found.remedy}; log: {log}" if found.remedy else f"log: {log}"
+            raise ProgramError(f"build.sh of {product} {how}: {found.line}", hint=hint, code=done.code)
         out = out_folder(tree, product)
         names = [name for target in targets for name in row.made_by(target)]
         return out, {name: expected(out, name, began, log) for name in names}
@@ -56,6 +58,12 @@ def out_folder(tree: Path, product: str) -> Path:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ProgramError("build.sh left no word of where it built", where=file) from error
     raise ProgramError(f"build.sh built {said['product']}, not {product}", where=file)
+
+
+def fresh_log(tree: Path, began: float) -> Path | None:
+    """The build.log that hb wrote since `began`: out/<board>/build.log, or out/build.log where no product was known."""
+    found = [file for place in ("*/build.log", "build.log") for file in (tree / "out").glob(place) if file.stat().st_mtime >= began]
+    return max(found, key=lambda file: file.stat().st_mtime, default=None)
 
 
 def expected(out: Path, name: str, began: float, log: Path) -> Path:
