@@ -114,8 +114,12 @@ CASES: dict[str, Failure] = {
     "distutils are gone": Failure("python", "ModuleNotFoundError: No module named 'distutils'",
                                   f"Traceback (most recent call last):\nModuleNotFoundError: No module named 'distutils'\n{BANNER}"),
     "an action that says nothing": Failure("failed", "FAILED: gen/a.json", ninja("FAILED: gen/a.json ")),
-    "image too small for a model": Failure("image", "error run e2fsdroid errno: 1", ninja("FAILED: packages/phone/images/vendor.img ",
+    "image too small for a model": Failure("imaging", "error run e2fsdroid errno: 1", ninja("FAILED: packages/phone/images/vendor.img ",
                                            "error run e2fsdroid errno: 1", "MkImages failed errno: 2")),
+    "image too small, and the vague line comes first": Failure(
+        "image", "error: system.img: mke2fs: Could not allocate block in ext2 filesystem",
+        ninja("FAILED: packages/phone/images/system.img ", "error run e2fsdroid errno: 1",
+              "error: system.img: mke2fs: Could not allocate block in ext2 filesystem")),
     "image of the stand-in": Failure("image", "error: vendor.img: 3 files do not fit", ninja("FAILED: vendor.img ", "error: vendor.img: 3 files do not fit")),
     "service of root not listed": Failure("privilege", "CfgValidateError: llm_service in llm_service.cfg",
                                           ninja("FAILED: images ", "CfgValidateError: llm_service in llm_service.cfg")),
