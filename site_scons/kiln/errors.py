@@ -7,6 +7,7 @@
     ├── FetchError           a pinned input could not be had
     │   └── DigestError      it could be had, and is not what the pin says
     ├── UnpackError          an archive that escapes, lies or is broken
+    ├── PatchError           a patch that is hostile, does not fit, or would overwrite somebody's work
     ├── ProgramError         a program that we ran failed: its command, exit code, first true error, log
     ├── ElfError             a binary is not what the board needs
     ├── ModelError           a GGUF that is malformed, or a model that does not do
@@ -55,6 +56,10 @@ class DigestError(FetchError):
 
 class UnpackError(KilnError):
     """An archive that escapes its folder, lies about itself or is broken."""
+
+
+class PatchError(KilnError):
+    """A patch that is hostile, does not fit, or would overwrite somebody's work; `where` is the patch or the touched file."""
 
 
 class ProgramError(KilnError):

@@ -28,7 +28,7 @@ def prepare(template: Path, toolchain: Toolchain, kernel: Tree, into: Path, *, l
     init = compile_init(template, toolchain, into / "init", log=log)
     image, modules = find(kernel.root)
     stamp.write(into / "initrd", archive(init, order(modules)))
-    return Boot(image, into / "initrd", modules.name, stamp.key(stamp.digest(into / "initrd"), kernel.input.sha256))
+    return Boot(image, into / "initrd", modules.name, stamp.key(stamp.digest(into / "initrd"), kernel.identity))
 
 
 def compile_init(template: Path, toolchain: Toolchain, into: Path, *, log: Path | None) -> Path:

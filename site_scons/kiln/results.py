@@ -44,10 +44,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Tree:
-    """An unpacked (and patched) input."""
+    """An unpacked input; `patches` is the digest of the series that was applied to it, "" for none."""
 
     root: Path
     input: Input
+    patches: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What a key made of this tree must hold: the input's digest, and that of its patches where there are any."""
+        return f"{self.input.sha256}+{self.patches}" if self.patches else self.input.sha256
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def from_zig(zig: Tree, template: Path, abi: str, into: Path, *, key: str, log: 
     layout.lay(wheel, template, target, root, VERSION)
     runtime.make(wheel, target, root, VERSION, scratch=scratch, log=log, jobs=jobs, progress=progress)
     shutil.rmtree(scratch, ignore_errors=True)
-    made = _toolchain(root, target, key, zig.input.sha256)
+    made = _toolchain(root, target, key, zig.identity)
     results.save(made, into)
     return made
 

@@ -36,7 +36,7 @@ def virtual_board(env: Any, product: Product, sdk: Any) -> Any:
         return [made.initrd]
 
     def inputs() -> Sequence[str]:
-        return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, kernel).input.sha256
+        return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, kernel).identity
 
     step = outside.Step("board", "the virtual board's init and modules", folder, make, inputs,
                         (str(REVISION), stamp.digest_tree(template)))

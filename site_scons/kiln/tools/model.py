@@ -37,7 +37,7 @@ def model(env: Any, product: Product, host: Any) -> Any:
         return [made.file]
 
     def inputs() -> Sequence[str]:
-        origin = stamp.digest(given) if given else outside.result(env, results.Tree, upstream).input.sha256
+        origin = stamp.digest(given) if given else outside.result(env, results.Tree, upstream).identity
         return outside.result(env, results.Artifacts, host).key, origin
 
     constants = (str(REVISION), products.canonical(product.model), products.canonical(product.check))

@@ -65,7 +65,7 @@ def _node(env: Any, pin: str, sdk: Any, folder: Path, name: str, slice_: str,
         return [item.file for item in results.load(results.Artifacts, folder / "out" / results.NAME).items]
 
     def inputs() -> Sequence[str]:
-        return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, tree).input.sha256
+        return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, tree).identity
 
     step = outside.Step("native", f"{name} with {sdk.dir.name}", folder / "out", make, inputs, (str(REVISION), slice_, flags),
                         kept=True, foreign=True, live=live)

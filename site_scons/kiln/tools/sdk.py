@@ -32,6 +32,7 @@ def sdk(env: Any, product: Product, abi: str = "") -> Any:
         return nodes[abi]
     with boundary.reading():
         pin = pins.load(product.sdk)
+        identity = source.identity(pin)
     zig = env.PinnedSource(product.sdk)
     folder = settings.build / "sdk" / f"{pin.pin}-{source.key8(pin)}-{abi}"
     template = share.folder("sandbox") / "sdk"
@@ -47,6 +48,6 @@ def sdk(env: Any, product: Product, abi: str = "") -> Any:
         return ()
 
     step = outside.Step("sdk", f"{abi} out of {pin.pin} {pin.version}", folder, make, lambda: (),
-                        (str(REVISION), pin.sha256, abi, stamp.digest_tree(template)), kept=True, foreign=True)
+                        (str(REVISION), identity, abi, stamp.digest_tree(template)), kept=True, foreign=True)
     nodes[abi] = outside.node(env, step, [zig])
     return nodes[abi]

@@ -40,7 +40,7 @@ def system(env: Any, product: Product, sdk: Any) -> Any:
         return [part.image for part in found.partitions if part.image]
 
     def inputs() -> Sequence[str]:
-        return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, loader).input.sha256
+        return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, loader).identity
 
     step = outside.Step("system", f"{', '.join(product.system.targets)} and images of {product.system.name}", folder, make,
                         inputs, constants, foreign=True, live="ohos" in settings.dev)
