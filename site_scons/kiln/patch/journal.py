@@ -14,16 +14,19 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from kiln import run, stamp
 from kiln.errors import PatchError
 from kiln.patch.content import Content, digest, look, put, sheer
 
 NAME, BEFORE, LOCK = "journal.json", "before", ".lock"
+PATIENCE = 0.5  # s: a killed run's lock lives on in a child that it had forked and that had not yet become git
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,20 @@ def locked(state: Path) -> Iterator[None]:
     """One run at a time on a tree; the kernel opens the lock of a killed one."""
     state.mkdir(parents=True, exist_ok=True)
     with (state / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise PatchError("another run is patching this tree", where=state, hint="wait for it") from error
+        end = time.monotonic() + PATIENCE
+        while not _taken(lock):
+            if time.monotonic() > end:
+                raise PatchError("another run is patching this tree", where=state, hint="wait for it")
+            time.sleep(0.02)
         yield
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def read(state: Path) -> Journal | None:
