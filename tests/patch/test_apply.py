@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -238,6 +239,17 @@ def test_nobody_can_tell(tmp_path: Path) -> None:
     (root / "f").write_text("a\nb\nb\n")
     with pytest.raises(PatchError, match="can be applied and can be taken back"):
         patch.apply(root, patch.series(patches), tmp_path / "state")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work in another user's tree")
+def test_another_users_repository_stays_theirs(tree: Tree) -> None:
+    """git by itself refuses to read one (`dubious ownership`)."""
+    for path in (tree.root, *tree.root.rglob("*")):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    tree.apply()
+    assert {path.lstat().st_uid for path in tree.root.rglob("*")} == {65534}
+    tree.unapply()
+    assert {path.lstat().st_uid for path in tree.root.rglob("*")} == {65534}
 
 
 def test_a_mode_alone(tmp_path: Path) -> None:

@@ -62,17 +62,30 @@ def put(tree: Path, path: str, content: Content | None, beside: str) -> None:
     if content is None:
         file.unlink(missing_ok=True)
         return
-    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _folder(file.parent)
     fresh = file.with_name(beside)
     fresh.unlink(missing_ok=True)
     owner = (file if file.exists() else file.parent).stat()
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "wb") as out:
         out.write(content.data)
-        if os.geteuid() == 0:
-            os.fchown(handle, owner.st_uid, owner.st_gid)
+        _give(handle, owner)
         os.fchmod(handle, content.mode)
     os.replace(fresh, file)
+
+
+def _folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _folder(folder.parent)
+        folder.mkdir()
+        folder.chmod(0o755)  # whatever the umask
+        _give(folder, folder.parent.stat())
+
+
+def _give(file: int | Path, owner: os.stat_result) -> None:
+    """Root that works in a user's tree leaves nothing there that the user cannot change."""
+    if os.geteuid() == 0:
+        os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def sheer(tree: Path, path: str) -> None:
