@@ -14,7 +14,6 @@ from kiln import patch
 from kiln.errors import PatchError
 from patch.made import CLEAN, REPOSITORIES, Tree, files, git
 
-pytestmark = pytest.mark.fast
 
 
 def wanted(template: Path) -> dict[str, tuple[int, bytes]]:

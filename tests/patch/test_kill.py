@@ -19,7 +19,6 @@ from kiln import patch
 from kiln.errors import PatchError
 from patch.made import REPOSITORIES, Tree, files
 
-pytestmark = pytest.mark.fast
 
 
 def killed(tree: Tree, work: Callable[[], object], at: int) -> bool:
