@@ -42,6 +42,11 @@ class Step:
     revision: int
 
 
+def identity(sha256: str, patches: str) -> str:
+    """Of a tree that is made of an input with this digest and a series of patches with that one ("" for none)."""
+    return f"{sha256}+{patches}" if patches else sha256
+
+
 @dataclass(frozen=True)
 class Tree:
     """An unpacked input; `patches` is the digest of the series that was applied to it, "" for none."""
@@ -53,7 +58,7 @@ class Tree:
     @property
     def identity(self) -> str:
         """What a key made of this tree must hold: the input's digest, and that of its patches where there are any."""
-        return f"{self.input.sha256}+{self.patches}" if self.patches else self.input.sha256
+        return identity(self.input.sha256, self.patches)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from kiln.errors import Refused, known
 
 @dataclass(frozen=True)
 class Variable:
-    """One `name=value` of the command line. `kind`: word, path, flag (0 or 1), count, words."""
+    """One `name=value` of the command line. `kind`: word, path, count, words, or one of CHOICES."""
 
     name: str
     default: str
@@ -22,6 +22,7 @@ class Variable:
     kind: str = "word"
 
 
+CHOICES = {"flag": ("0", "1"), "consent": ("0", "1", "userdata")}
 VARIABLES = (
     Variable("product", "virt", "which product: a file of products/"),
     Variable("model", "", "a GGUF to bake instead of the product's (told in the manifest as not pinned)", "path"),
@@ -82,10 +83,9 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
 
 
 def _fits(variable: Variable, value: str) -> None:
-    if variable.kind == "flag" and value not in ("0", "1"):
-        raise Refused(f"{variable.name}={value} must be 0 or 1")
-    if variable.kind == "consent" and value not in ("0", "1", "userdata"):
-        raise Refused(f"{variable.name}={value} must be 0, 1 or userdata")
+    choices = CHOICES.get(variable.kind, (value,))
+    if value not in choices:
+        raise Refused(f"{variable.name}={value} must be {', '.join(choices[:-1])} or {choices[-1]}")
     if variable.kind == "count" and value and not re.fullmatch(r"[1-9]\d{0,2}", value):
         raise Refused(f"{variable.name}={value} must be a number from 1 to 999")
     if variable.kind == "path" and ("\n" in value or "\0" in value):

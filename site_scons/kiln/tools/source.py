@@ -33,8 +33,7 @@ def key8(pin: pins.Pin) -> str:
 
 def identity(pin: pins.Pin) -> str:
     """Of the tree that this pin gives, before it is there: the same as Tree.identity."""
-    patches = patch.digest(_patches(pin))
-    return f"{pin.sha256}+{patches}" if patches else pin.sha256
+    return results.identity(pin.sha256, patch.digest(_patches(pin)))
 
 
 def _patches(pin: pins.Pin) -> Path:
