@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from bench.noise import MIB, noise
 from bench.pairs import pairs
 from image.made import EPOCH, artifact, make_ext4
 
@@ -16,7 +17,6 @@ from kiln import stamp
 from kiln.image import inject
 
 pytestmark = pytest.mark.long
-MIB = 1 << 20
 
 
 @pytest.mark.parametrize("gib", [1])
@@ -24,9 +24,7 @@ def test_bake(tmp_path: Path, gib: int) -> None:
     many = {f"/etc/d{n % 40}/file{n}": b"x" * (n * 7 % 6000) for n in range(1500)}
     base = make_ext4(tmp_path / "vendor.img", 256 * MIB, many, host=tmp_path / "h")
     model = artifact(tmp_path / "a", "/vendor/models/model.gguf", b"")
-    with model.file.open("wb") as out:
-        for _ in range(gib * 1024):
-            out.write(os.urandom(MIB))
+    noise(model.file, gib * 1024)
     item = dataclasses.replace(model, size=model.file.stat().st_size, sha256=stamp.digest(model.file))
     new, copy = tmp_path / "new.img", tmp_path / "copy"
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 import socket
 import subprocess
@@ -13,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from bench.noise import noise
 from bench.pairs import pairs
 
-from kiln import fetch
+from kiln import fetch, stamp
 from kiln.pin import Pin
 
 pytestmark = pytest.mark.long
@@ -25,11 +24,7 @@ MIB = 512
 def test_fetch(tmp_path: Path) -> None:
     served = tmp_path / "served"
     served.mkdir()
-    with (served / "f").open("wb") as out:
-        for _ in range(MIB):
-            out.write(os.urandom(1 << 20))
-    with (served / "f").open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = stamp.digest(noise(served / "f", MIB))
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]

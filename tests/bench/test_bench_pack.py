@@ -9,16 +9,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from bench.noise import noise
 from bench.pairs import pairs
-from image.made import parameter, small
-from image.test_rockchip import loader
+from image.made import loader, parameter, small
 
 from kiln import family
 from kiln.image import formats
 from kiln.results import Partition
 
 pytestmark = pytest.mark.long
-MIB = 1 << 20
 
 
 @pytest.mark.parametrize("name", ["sparse", "rkaf", "rkfw"])
@@ -26,9 +25,7 @@ def test_pack(tmp_path: Path, name: str) -> None:
     image, table, into, copy = (tmp_path / part for part in ("vendor.img", "parameter.txt", "images", "copy"))
     table.write_text(parameter())
     table.with_name("MiniLoaderAll.bin").write_bytes(loader())
-    with image.open("wb") as out:
-        for _ in range(1024):
-            out.write(os.urandom(MIB))
+    noise(image, 1024)
     rows = (Partition("vendor", 0x34000, 2 << 21, image),)
 
     def before() -> None:

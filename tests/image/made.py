@@ -6,12 +6,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import random
 import struct
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from kiln import product as products
+from kiln.image import rockchip
 from kiln.results import Artifact, Gguf, Input, Step
 from kiln.spec import Size
 
@@ -121,3 +123,10 @@ def shipped(folder: Path) -> tuple[Artifact, ...]:
 
 INPUTS = (Input("llama.cpp", "pypi", "0.3.36", "8" * 64, 76589250, "MIT"), Input("a", "deb", "1", "7" * 64, 5, "GPL-2.0-only"))
 STEPS = (Step("system", "base-key", 1), Step("model", "model-key", 1))
+
+
+def loader(tag: bytes = b"LDR ", chip: bytes = b"8653") -> bytes:
+    """A loader in the real one's shape: head of 0x66 bytes with the chip at 21, something, its checksum."""
+    head = struct.pack("<4sHII7s4s", tag, 0x66, 0x0101, 0, bytes(7), chip).ljust(0x66, b"\0")
+    body = head + random.Random(3).randbytes(5001)
+    return body + struct.pack("<I", rockchip.crc(body))

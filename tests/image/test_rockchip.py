@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import random
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
-from image.made import EPOCH, ROWS, parameter
+from image.made import EPOCH, ROWS, loader, parameter
 
 from kiln import family
 from kiln import image as room
@@ -27,13 +26,6 @@ from kiln.run import find
 pytestmark = pytest.mark.fast
 
 TEXT = parameter()
-
-
-def loader(tag: bytes = b"LDR ", chip: bytes = b"8653") -> bytes:
-    """A loader in the real one's shape: head of 0x66 bytes with the chip at 21, something, its checksum."""
-    head = struct.pack("<4sHII7s4s", tag, 0x66, 0x0101, 0, bytes(7), chip).ljust(0x66, b"\0")
-    body = head + random.Random(3).randbytes(5001)
-    return body + struct.pack("<I", rockchip.crc(body))
 
 
 @pytest.fixture

@@ -216,12 +216,18 @@ def test_the_configuration_of_the_user_has_no_say(tree: Tree, template: Path, tm
     assert without_index(tree.root) == wanted(template)
 
 
-def test_what_only_deletes_is_not_taken_for_applied(tmp_path: Path) -> None:
-    """Its reverse fits wherever its context stands; passed over in silence would be the worst end."""
-    root, patches = tmp_path / "tree", tmp_path / "patches"
+def bare(folder: Path, name: str, text: str) -> tuple[Path, Path]:
+    """An empty tree that is no repository, and a folder with one patch written by hand."""
+    root, patches = folder / "tree", folder / "patches"
     root.mkdir()
     patches.mkdir()
-    (patches / "0001-less.patch").write_text("diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,3 +1,2 @@\n {\n-x\n }\n")
+    (patches / name).write_text(text)
+    return root, patches
+
+
+def test_what_only_deletes_is_not_taken_for_applied(tmp_path: Path) -> None:
+    """Its reverse fits wherever its context stands; passed over in silence would be the worst end."""
+    root, patches = bare(tmp_path, "0001-less.patch", "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,3 +1,2 @@\n {\n-x\n }\n")
     (root / "f").write_text("{\ny\n}\n\n{\n}\n")
     with pytest.raises(PatchError, match="line 2 should be 'x', found 'y'"):
         patch.apply(root, patch.series(patches), tmp_path / "state")
@@ -231,10 +237,7 @@ def test_what_only_deletes_is_not_taken_for_applied(tmp_path: Path) -> None:
 
 
 def test_nobody_can_tell(tmp_path: Path) -> None:
-    root, patches = tmp_path / "tree", tmp_path / "patches"
-    root.mkdir()
-    patches.mkdir()
-    (patches / "0001-more.patch").write_text("diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1,3 @@\n a\n+b\n b\n")
+    root, patches = bare(tmp_path, "0001-more.patch", "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1,3 @@\n a\n+b\n b\n")
     (root / "f").write_text("a\nb\nb\n")
     with pytest.raises(PatchError, match="can be applied and can be taken back"):
         patch.apply(root, patch.series(patches), tmp_path / "state")
@@ -252,10 +255,7 @@ def test_another_users_repository_stays_theirs(tree: Tree) -> None:
 
 
 def test_a_mode_alone(tmp_path: Path) -> None:
-    root, patches = tmp_path / "tree", tmp_path / "patches"
-    root.mkdir()
-    patches.mkdir()
-    (patches / "0001-run.patch").write_text("diff --git a/f b/f\nold mode 100644\nnew mode 100755\n")
+    root, patches = bare(tmp_path, "0001-run.patch", "diff --git a/f b/f\nold mode 100644\nnew mode 100755\n")
     (root / "f").write_text("a\n")
     (root / "f").chmod(0o644)
     done = patch.apply(root, patch.series(patches), tmp_path / "state")
