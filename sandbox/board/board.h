@@ -36,6 +36,7 @@ void partitions_name(void);
 bool root_mount(const char *into);
 int fstab_mount(const char *file);
 void disks_release(void);
+void folders(const char *path);             /* mkdir -p */
 
 /* service.c */
 enum start_mode { AT_BOOT, AT_NORMAL, AT_CONDITION };
@@ -80,10 +81,13 @@ void cfg_print(void);
 /* net.c, control.c: the sandbox's own. */
 void network_up(void);
 pid_t relay_start(int port);
+int local_connect(int port);                /* to 127.0.0.1 of the board */
+void carry(int left, int right);            /* between two connections, both ways, until both are closed */
 int control_listen(int port);
 void control_serve(int listener, int orders);
 
 /* init.c */
 _Noreturn void power_off(const char *why);
+_Noreturn void restart(const char *why);
 
 #endif

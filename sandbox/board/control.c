@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REQUEST_MOST = 65536, REPLY_MOST = 1 << 20, RUN_SECONDS = 120, WORDS_MOST = 64 };
+enum { REQUEST_MOST = 65536, REPLY_MOST = 1 << 20, RUN_MOST = 86400, WORDS_MOST = 256, ENDED_MS = 20 };
+static const long long FILE_MOST = 1LL << 32;
 
 static char reply[REPLY_MOST];
 static size_t reply_used;
@@ -122,41 +124,132 @@ static void do_ls(int client, char **word) {
     answer(client, 0);
 }
 
+/* NAME=VALUE words come before the program, as with env. */
+static _Noreturn void become(char **word, int output) {
+    setsid();
+    dup2(open("/dev/null", O_RDONLY), 0);
+    dup2(output, 1);
+    dup2(output, 2);
+    while (word[1] && strchr(word[0], '='))
+        putenv(*word++);
+    execvp(word[0], word);
+    dprintf(2, "%s: %s\n", word[0], strerror(errno));
+    _exit(127);
+}
+
+/* Its output until it has ended or the time is over: then false. What it left running in the background goes on. */
+static bool attend(pid_t pid, int output, double until, int *status) {
+    for (bool open = true;;) {
+        struct pollfd watch = {open ? output : -1, POLLIN, 0};
+        poll(&watch, 1, ENDED_MS);
+        bool ended = waitpid(pid, status, WNOHANG) == pid;
+        ssize_t got = -1;
+        while (open && reply_used < REPLY_MOST && (got = read(output, reply + reply_used, REPLY_MOST - reply_used)) > 0)
+            reply_used += (size_t)got;
+        if (open && (got == 0 || reply_used == REPLY_MOST)) {       /* beyond the limit: the program gets SIGPIPE */
+            close(output);
+            open = false;
+        }
+        if (ended || now() > until)
+            return ended;
+    }
+}
+
 static void do_run(int client, char **word) {
+    char *end = "", line[200];
     int output[2], status = 0;
-    if (!word[0] || pipe(output)) {
-        refuse(client, "run what?");
+    long seconds = word[0] ? strtol(word[0], &end, 10) : 0;
+    if (*end || seconds < 1 || seconds > RUN_MOST || !word[1] || pipe2(output, O_CLOEXEC)) {
+        refuse(client, "run what? it wants SECONDS, a program and its arguments");
         return;
     }
+    fcntl(output[0], F_SETFL, O_NONBLOCK);
     pid_t pid = fork();
-    if (pid == 0) {
-        alarm(RUN_SECONDS);
-        dup2(open("/dev/null", O_RDONLY), 0);
-        dup2(output[1], 1);
-        dup2(output[1], 2);
-        close(output[0]);
-        close(output[1]);
-        execv(word[0], word);
-        dprintf(2, "%s: %s\n", word[0], strerror(errno));
-        _exit(127);
-    }
+    if (pid == 0)
+        become(word + 1, output[1]);
     close(output[1]);
-    fill_from(output[0]);
-    close(output[0]);                       /* beyond the limit: the program gets SIGPIPE */
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    answer(client, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    if (attend(pid, output[0], now() + (double)seconds, &status)) {
+        answer(client, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        return;
+    }
+    kill(-pid, SIGKILL);
+    snprintf(line, sizeof line, "%.120s did not end within %ld s", word[1], seconds);
+    refuse(client, line);
+}
+
+static void ready(int client) {
+    put(client, "ready\n", 6);
+}
+
+/* So many bytes from the client into a file: 0 or an errno. After an error the rest is read and dropped, so that the client hears of it. */
+static int receive(int client, int to, long long size) {
+    static char piece[1 << 17];
+    int error = 0;
+    while (size > 0) {
+        ssize_t got = recv(client, piece, size < (long long)sizeof piece ? (size_t)size : sizeof piece, 0);
+        if (got <= 0)
+            return got ? errno : ECONNRESET;
+        ssize_t put = error ? got : write(to, piece, (size_t)got);
+        if (put != got)
+            error = put < 0 ? errno : ENOSPC;
+        size -= got;
+    }
+    return error;
+}
+
+/* DEST MODE SIZE, then `ready`, then the bytes: a file appears whole or not at all. */
+static void do_send(int client, char **word) {
+    char part[1024], *end = "", *slash = word[0] ? strrchr(word[0], '/') : NULL;
+    long long size = slash && word[1] && word[2] ? strtoll(word[2], &end, 10) : -1;
+    mode_t mode = size < 0 ? 0 : (mode_t)strtoul(word[1], NULL, 8) & 07777;
+    if (*end || size < 0 || size > FILE_MOST || *word[0] != '/' || !slash[1] || strlen(word[0]) > 1000) {
+        refuse(client, "send wants an absolute path, a mode and a size");
+        return;
+    }
+    snprintf(part, sizeof part, "%.*s", (int)(slash - word[0]), word[0]);
+    if (*part)
+        folders(part);
+    snprintf(part, sizeof part, "%s.part", word[0]);
+    int to = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (to < 0) {
+        refuse(client, strerror(errno));
+        return;
+    }
+    ready(client);
+    int error = receive(client, to, size);
+    if (fchmod(to, mode) || close(to))
+        error = error ? error : errno;
+    if (!error && !rename(part, word[0])) {
+        answer(client, 0);
+        return;
+    }
+    error = error ? error : errno;
+    unlink(part);
+    refuse(client, strerror(error));
+}
+
+/* PORT, then `ready`, then the connection is one to 127.0.0.1:PORT of the board. */
+static void do_connect(int client, char **word) {
+    int service = word[0] ? local_connect(atoi(word[0])) : -1;
+    if (service < 0) {
+        refuse(client, word[0] ? strerror(errno) : "connect to which port?");
+        return;
+    }
+    ready(client);
+    carry(client, service);
 }
 
 static const struct { const char *name; void (*run)(int client, char **word); } requests[] = {
-    {"status", do_status}, {"services", do_services}, {"uptime", do_uptime}, {"cat", do_cat}, {"ls", do_ls}, {"run", do_run}};
+    {"status", do_status}, {"services", do_services}, {"uptime", do_uptime}, {"cat", do_cat}, {"ls", do_ls}, {"run", do_run},
+    {"send", do_send}, {"connect", do_connect}};
 
-/* What changes PID 1 goes to it as one line: "poweroff", "start NAME", "stop NAME". */
+/* What changes PID 1 goes to it as one line: "poweroff", "reboot", "start NAME", "stop NAME". */
 static bool order(int client, int orders, const char *name, const char *what) {
     char line[128];
-    if (strcmp(name, "poweroff") && strcmp(name, "start") && strcmp(name, "stop"))
+    bool power = !strcmp(name, "poweroff") || !strcmp(name, "reboot");
+    if (!power && strcmp(name, "start") && strcmp(name, "stop"))
         return false;
-    if (strcmp(name, "poweroff") && (!what || !service_find(what))) {
+    if (!power && (!what || !service_find(what))) {
         refuse(client, "no such service");
         return true;
     }
@@ -196,7 +289,7 @@ static void handle(int client, int orders) {
             return;
         }
     if (!order(client, orders, word[0], word[1]))
-        refuse(client, "unknown request; known: status services uptime cat ls run start stop poweroff");
+        refuse(client, "unknown request; known: status services uptime cat ls run send connect start stop reboot poweroff");
 }
 
 /* Each connection has a process of its own, with the tables of PID 1 as they were: a slow client holds nobody up. */

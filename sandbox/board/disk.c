@@ -56,7 +56,7 @@ static bool block_fact(const char *device, const char *wanted, char *out, size_t
     return found;
 }
 
-static void folders(const char *path) {
+void folders(const char *path) {
     char part[512];
     snprintf(part, sizeof part, "%s", path);
     for (char *slash = part + 1; (slash = strchr(slash, '/')); slash++) {

@@ -20,15 +20,23 @@
 
 static const char *const ROOT = "/root";
 
-_Noreturn void power_off(const char *why) {
-    say("init", "powering off: %s", why);
+static _Noreturn void leave(int how, const char *what, const char *why) {
+    say("init", "%s: %s", what, why);
     services_stop_all();
     sync();
     disks_release();
     say("init", "power down");
-    reboot(RB_POWER_OFF);
+    reboot(how);
     for (;;)
         pause();
+}
+
+_Noreturn void power_off(const char *why) {
+    leave(RB_POWER_OFF, "powering off", why);
+}
+
+_Noreturn void restart(const char *why) {
+    leave(RB_AUTOBOOT, "restarting", why);
 }
 
 static void mounts_first(void) {
@@ -109,6 +117,8 @@ static void obey(int orders) {
         struct service *service = one ? service_find(one) : NULL;
         if (!strcmp(verb, "poweroff"))
             power_off("asked by the control port");
+        if (!strcmp(verb, "reboot"))
+            restart("asked by the control port");
         if (service && !strcmp(verb, "start"))
             service_start(service);
         if (service && !strcmp(verb, "stop"))

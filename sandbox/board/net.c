@@ -86,7 +86,7 @@ static bool way_write(struct way *way) {
     return true;
 }
 
-static void carry(int left, int right) {
+void carry(int left, int right) {
     static struct way ways[2];
     ways[0].from = ways[1].to = left;
     ways[0].to = ways[1].from = right;
@@ -116,10 +116,19 @@ static void carry(int left, int right) {
     }
 }
 
-static void pass_on(int client, int port) {
+int local_connect(int port) {
     struct sockaddr_in at = address("127.0.0.1", port);
-    int service = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (service < 0 || connect(service, (struct sockaddr *)&at, sizeof at)) {
+    int made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (made >= 0 && connect(made, (struct sockaddr *)&at, sizeof at)) {
+        close(made);
+        return -1;
+    }
+    return made;
+}
+
+static void pass_on(int client, int port) {
+    int service = local_connect(port);
+    if (service < 0) {
         /* nobody listens: a reset tells the host so at once */
         setsockopt(client, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
         return;

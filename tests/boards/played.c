@@ -53,6 +53,19 @@ int main(int count, char **word) {
     if (!strcmp(play, "flood"))
         for (int i = 0; i < 100000; i++)
             puts("0123456789012345678901234567890123456789");
+    if (!strcmp(play, "env"))
+        printf("NAMED=%s OTHER=%s\n", getenv("NAMED"), getenv("OTHER"));
+    if (!strcmp(play, "digest")) {
+        unsigned char piece[65536];
+        long total = 0;
+        FILE *from = fopen(word[2], "r");
+        for (size_t got; (got = fread(piece, 1, sizeof piece, from));)
+            for (size_t i = 0; i < got; i++)
+                total += piece[i];
+        printf("%ld\n", total);
+    }
+    if (!strcmp(play, "background") && fork() == 0)
+        sleep(5);
     if (!strcmp(play, "sleep"))
         sleep(1000);
     return 0;

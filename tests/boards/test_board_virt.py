@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from boards import small
 
+from kiln import boards
 from kiln.boards import virt as transport
 from kiln.errors import BoardError
 from kiln.product import Product
@@ -234,6 +236,79 @@ def test_hostile_requests_do_not_stop_the_board(running: tuple[transport.Virtual
         except ConnectionError:
             pass                       # it was read as far as it may be, and refused
     assert float(board.ask("uptime")[1]) > 0
+
+
+def test_a_program_that_was_sent_runs(running: tuple[transport.VirtualBoard, Rig], tmp_path: Path) -> None:
+    """Some MiB in about a second, whole, in a folder that was not there."""
+    board, rig = running
+    big = tmp_path / "played"
+    big.write_bytes(rig.program.read_bytes() + random.Random(4).randbytes(4 << 20))
+    began = time.monotonic()
+    board.send(big, f"{boards.SCRATCH}/new/played", 0o755)
+    assert time.monotonic() - began < 10, "1 s on a machine of its own"
+    assert f"100755 0 0 {big.stat().st_size} played" in board.ask("ls", f"{boards.SCRATCH}/new")[1] and "part" not in board.ask("ls", f"{boards.SCRATCH}/new")[1]
+    assert board.run([f"{boards.SCRATCH}/new/played", "say", "sent"]) == (0, "sent\n")
+    code, text = board.run([f"{boards.SCRATCH}/new/played", "digest", f"{boards.SCRATCH}/new/played"])
+    assert (code, int(text)) == (0, sum(big.read_bytes()))
+
+
+def test_a_file_that_cannot_be_put_there(running: tuple[transport.VirtualBoard, Rig], tmp_path: Path) -> None:
+    board, rig = running
+    for dest, said in (("/vendor/x", "Read-only file system"), ("relative", "wants an absolute path"), ("/data/", "wants an absolute path"),
+                       ("/data", "cannot send disk.img to /data: the board refuses")):
+        with pytest.raises(BoardError, match=said):
+            board.send(rig.folder / "disk.img", dest)
+    with pytest.raises(BoardError, match="cannot send none to /data/x"):
+        board.send(tmp_path / "none", "/data/x")
+    huge = tmp_path / "huge"
+    with huge.open("wb") as out:
+        out.truncate(260 << 20)        # a quarter of 1 GiB RAM is /data
+    with pytest.raises(BoardError, match="No space left"):
+        board.send(huge, "/data/huge")
+    assert "huge" not in board.ask("ls", "/data")[1]
+
+
+def test_exit_codes_are_true(running: tuple[transport.VirtualBoard, Rig]) -> None:
+    board, _ = running
+    assert board.run([PLAYED, "exit", "7"]) == (7, "") and board.run([PLAYED, "crash"])[0] == 128 + 6
+    assert board.run(["NAMED=x=y", "OTHER=", PLAYED, "env"]) == (0, "NAMED=x=y OTHER=\n")
+    began = time.monotonic()
+    with pytest.raises(BoardError, match=f"{PLAYED} did not end within 1 s"):
+        board.run([PLAYED, "sleep"], timeout=1)
+    assert time.monotonic() - began < 5
+    assert board.run([PLAYED, "background"], timeout=20) == (0, "")        # its child holds the output, and nobody waits for it
+
+
+def test_a_forwarded_port_leads_to_the_board(running: tuple[transport.VirtualBoard, Rig]) -> None:
+    import socket
+
+    board, _ = running
+    port = board.forward(8080)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+        line.sendall(b"POST / HTTP/1.1\r\n\r\n" + b"x" * (1 << 20))
+        line.shutdown(socket.SHUT_WR)
+        got = b""
+        while piece := line.recv(65536):
+            got += piece
+    assert got.endswith(b'"bytes":%d}' % ((1 << 20) + 19))
+    with socket.create_connection(("127.0.0.1", board.forward(81)), timeout=30) as line:
+        assert line.recv(10) == b""    # nobody listens there
+
+
+def test_it_starts_anew(rig: Rig) -> None:
+    with rig.boot(rig.disk(server())) as board:
+        until(board)
+        board.reboot()
+        assert board.seconds() < 60
+        until(board)
+        assert board.status("kiln-llm").exits == 0 and rig.console.count("a stand-in for") == 2
+        port = board.forward(8080)
+        board.ask("reboot")
+        with pytest.raises(BoardError, match="the board restarted by itself"):
+            while board.seconds() < 60:
+                board.watch()
+                time.sleep(0.05)
+    assert port
 
 
 def test_run_is_bounded(running: tuple[transport.VirtualBoard, Rig]) -> None:

@@ -9,7 +9,7 @@ forwarded port about itself (sandbox/board/README.md).
 from __future__ import annotations
 
 import ipaddress
-import json
+import math
 import os
 import platform
 import re
@@ -24,14 +24,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kiln import run
+from kiln.boards._control import Control
 from kiln.errors import BoardError, one_line
 from kiln.product import Product
 from kiln.results import BoardFacts, Boot, Images, ServiceStatus
 
 QEMU = "qemu-system-aarch64"
 GUEST = "10.0.2.15"
-REPLY_MOST = (1 << 20) + 256
 KEPT = 400                             # console lines that we remember
+REBOOT = 60                            # seconds until init begins again
+_PANIC = re.compile(r"\[ *[\d.]+\] Kernel panic - not syncing")    # init's and services' lines name who speaks
 _PORT_TAKEN = "Could not set up host forwarding rule"
 
 
@@ -47,12 +49,13 @@ class Ports:
 
 @dataclass
 class Console:
-    """The console's log as it grows: raw bytes in the file, clean lines here."""
+    """The console's log as it grows: raw bytes in the file, clean lines here. `starts` is how often init began."""
 
     file: Path
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
     offset: int = 0
     rest: bytes = b""
+    starts: int = 0
 
     def fresh(self) -> list[str]:
         """The whole lines that came since the last call."""
@@ -64,6 +67,7 @@ class Console:
         self.rest = self.rest[-4096:]
         new = [text for line in whole if (text := one_line(line.decode("utf-8", "replace"), 500))]
         self.lines.extend(new)
+        self.starts += sum("] init: a stand-in for OpenHarmony's init" in line for line in new)
         return new
 
 
@@ -78,7 +82,9 @@ class VirtualBoard:
     service: str
     began: float
     said: list[str]
+    control: Control
     up: bool = False
+    starts: int = 1
 
     @property
     def url(self) -> str:
@@ -91,14 +97,14 @@ class VirtualBoard:
 
     def watch(self) -> None:
         """Raise BoardError if QEMU has ended or the service does not stay up."""
-        dead = self.child.poll() is not None
+        dead, panic = self.child.poll() is not None, ""
         for line in self.console.fresh():
+            panic = panic or (line if _PANIC.match(line) else "")
             self.up = self.up or "init: the network is up" in line
             if re.search(rf"init: .*service {re.escape(self.service)}(: \d+ exits in| is dropped:)", line):
                 raise self.failure(f"{self.service} does not stay up")
-        if dead:
-            panic = next((line for line in self.console.lines if "panic" in line and "not syncing" in line), "")
-            why = f"QEMU: {' '.join(self.said)}" if self.said else panic or "the board switched itself off"
+        if dead or panic or self.console.starts > self.starts:
+            why = f"QEMU: {' '.join(self.said)}" if self.said else panic or f"the board {'switched itself off' if dead else 'restarted by itself'}"
             raise self.failure(one_line(why, 400))
 
     def failure(self, what: str) -> BoardError:
@@ -118,24 +124,46 @@ class VirtualBoard:
         return ServiceStatus(said.get("state", "").strip(), _number(said.get("pid")), _number(said.get("exits")),
                              one_line(said.get("last", "")), _number(said.get("VmRSS")) * 1024, _number(said.get("VmHWM")) * 1024)
 
-    def run(self, argv: Sequence[str]) -> tuple[int, str]:
+    def run(self, argv: Sequence[str], timeout: float = 120) -> tuple[int, str]:
         """Run a program on the board as root: its exit code and what it printed (at most 1 MiB)."""
-        return self.ask("run", *argv)
+        return self.ask("run", str(math.ceil(timeout)), *argv, timeout=timeout + 10)
 
-    def ask(self, *words: str, timeout: float = 130) -> tuple[int, str]:
+    def send(self, file: Path, dest: str, mode: int = 0o755) -> None:
+        """A file onto the board."""
+        try:
+            self.control.send(file, dest, mode)
+        except BoardError as error:
+            raise BoardError(f"cannot send {file.name} to {dest}: {error}") from error
+        except (OSError, ValueError) as error:
+            raise self.failure(f"cannot send {file.name} to {dest}: {error}") from error
+
+    def forward(self, port: int) -> int:
+        """A port of 127.0.0.1 of this machine that leads to the board's."""
+        return self.control.forward(port)
+
+    def ask(self, *words: str, timeout: float = 10) -> tuple[int, str]:
         """One request to the control port: the code and the text of its answer."""
         try:
-            with socket.create_connection(("127.0.0.1", self.ports.control), timeout=timeout) as line:
-                line.sendall(json.dumps(words).encode() + b"\n")
-                return _answer(_all(line))
+            return self.control.ask(*words, timeout=timeout)
         except (OSError, ValueError) as error:
-            raise self.failure(f"the board does not answer {' '.join(words[:2])!r} on its control port: {error}") from error
+            raise self.failure(f"the board does not answer {' '.join(words[:3])!r} on its control port: {error}") from error
+
+    def reboot(self) -> None:
+        """Start anew, in order: what was written to /data is gone, for it lies in memory. The clock of seconds() starts again."""
+        self.ask("reboot")
+        self.up, self.began = False, time.monotonic()
+        self.starts += 1
+        while self.console.starts < self.starts:
+            self.watch()
+            if self.seconds() > REBOOT:
+                raise self.failure(f"the board does not start again within {REBOOT} s")
+            time.sleep(0.05)
 
     def poweroff(self) -> None:
         """Switch off in order and wait for the end."""
         if self.child.poll() is not None:
             return
-        self.ask("poweroff", timeout=10)
+        self.ask("poweroff")
         try:
             self.child.wait(timeout=15)
         except subprocess.TimeoutExpired as error:
@@ -158,16 +186,20 @@ def boot(product: Product, images: Images, means: Boot, *, logs: Path) -> Iterat
             said = _listened(child)
             if not last and _port_taken(child, said):
                 continue
-            board = VirtualBoard(child, ports, console, facts(product), product.service.name, began, said)
-            yield board
-            board.poweroff()
+            control = Control(ports.control)
+            board = VirtualBoard(child, ports, console, facts(product), product.service.name, began, said, control)
+            try:
+                yield board
+                board.poweroff()
+            finally:
+                control.close()
             return
 
 
 def argv(product: Product, disk: Path, means: Boot, ports: Ports, console: Path) -> list[str]:
     """QEMU's command line."""
     local = ipaddress.ip_address(product.service.host).is_loopback
-    words = ["console=ttyAMA0", "panic=-1", "quiet", "ohos.boot.hardware=virt", f"kiln.control={ports.guest_control}"]
+    words = ["console=ttyAMA0", "quiet", "ohos.boot.hardware=virt", f"kiln.control={ports.guest_control}"]
     if local:
         words.append(f"kiln.relay={ports.guest_service}")
     net = ["user", "id=n0", "restrict=on", f"hostfwd=tcp:127.0.0.1:{ports.service}-{GUEST}:{ports.guest_service}",
@@ -175,7 +207,7 @@ def argv(product: Product, disk: Path, means: Boot, ports: Ports, console: Path)
     machine = ("virt,gic-version=host", "-accel", "kvm", "-cpu", "host") if kvm() else \
         ("virt,gic-version=3", "-accel", "tcg,thread=multi", "-cpu", "cortex-a76")
     return [run.find(QEMU), "-M", *machine,
-            "-smp", str(product.board.cpus), "-m", f"{product.board.ram >> 20}M", "-nodefaults", "-display", "none", "-no-reboot",
+            "-smp", str(product.board.cpus), "-m", f"{product.board.ram >> 20}M", "-nodefaults", "-display", "none",
             "-chardev", f"file,id=c0,path={_comma(console)}", "-serial", "chardev:c0",
             "-kernel", str(means.kernel), "-initrd", str(means.initrd), "-append", " ".join(words),
             "-drive", f"if=none,id=d0,file={_comma(disk)},format=raw,snapshot=on,cache=unsafe",
@@ -225,24 +257,6 @@ def _listened(child: subprocess.Popen[bytes]) -> list[str]:
 
     threading.Thread(target=listen, daemon=True).start()
     return said
-
-
-def _all(line: socket.socket) -> bytes:
-    got = bytearray()
-    while len(got) <= REPLY_MOST and (piece := line.recv(65536)):
-        got += piece
-    return bytes(got)
-
-
-def _answer(reply: bytes) -> tuple[int, str]:
-    """`ok CODE LENGTH` and so many bytes, or `error TEXT`."""
-    head, _, body = reply.partition(b"\n")
-    if head.startswith(b"error "):
-        raise BoardError(f"the board refuses: {one_line(head[6:].decode('utf-8', 'replace'), 200)}")
-    match = re.fullmatch(rb"ok (\d{1,3}) (\d{1,8})", head)
-    if not match or len(body) != int(match[2]):
-        raise ValueError(one_line(head.decode("utf-8", "replace"), 200) or "an empty answer")
-    return int(match[1]), body.decode("utf-8", "replace")
 
 
 def _number(text: str | None) -> int:
