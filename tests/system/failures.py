@@ -106,6 +106,8 @@ CASES: dict[str, Failure] = {
     "dependency refused by rk3568": Failure("dependency", "InnerApi is not defined in bundle.json", gn("InnerApi is not defined in bundle.json")),
     "dependency refused at ninja time": Failure("check", "FAILED: build_configs/a/b__check.txt",
                                                 ninja("FAILED: build_configs/a/b__check.txt ")),
+    "the same, by ninja 1.13": Failure("check", "FAILED: [code=1] build_configs/a/b__check.txt",
+                                       ninja("FAILED: [code=1] build_configs/a/b__check.txt ")),
     "unknown target": Failure("ninja", "ninja: error: unknown target 'nope'", ninja("ninja: error: unknown target 'nope'", code="4015", what="NINJA")),
     "missing file": Failure("ninja", "ninja: error: '../../a.c', needed by 'obj/a.o', missing and no known rule to make it",
                             ninja("ninja: error: '../../a.c', needed by 'obj/a.o', missing and no known rule to make it", code="4016", what="NINJA")),

@@ -103,11 +103,11 @@ def test_an_old_file_that_ninja_did_not_make_is_a_failure(make_tree: Callable[..
     ("template", r"ERROR at //third_party/mindspore/BUILD.gn:\d+:\d+: Unknown function."),
     ("json", "foundation/ai/neural_network_runtime/bundle.json is not JSON"),
     ("component", "component neural_network_runtime of product virt has no bundle.json"),
-    ("source", "Source file not found: //third_party/mindspore/.*model_c.cpp"),
+    ("source", "Source file not found: //foundation/ai/.*model.cpp"),
     ("kit", "neural_network_runtime:nnrt_target is not an inner_kit"),
     ("clang", "There is no clang executable file"),
     ("python", "Please execute the build/prebuilts_download.sh"),
-    ("node", "Node.js version mismatch. Expected v14.21.1 but found v20.0.0"),
+    ("node", "Node.js version mismatch. Expected 14.21.1 but found v20.0.0"),
     ("root", "Cannot find source tree"),
 ])
 def test_a_failure_is_told_by_its_cause(make_tree: Callable[..., Path], change: str, told: str) -> None:
@@ -119,7 +119,7 @@ def test_a_failure_is_told_by_its_cause(make_tree: Callable[..., Path], change: 
         "template": lambda: (lite / "BUILD.gn").write_text('no_such_template("mindspore-all") {\n}\n'),
         "json": lambda: (nnrt / "bundle.json").write_text("{"),
         "component": lambda: (nnrt / "bundle.json").unlink(),
-        "source": lambda: next(lite.rglob("model_c.cpp")).unlink(),
+        "source": lambda: next(nnrt.rglob("model.cpp")).unlink(),
         "kit": lambda: (nnrt / "bundle.json").write_text((nnrt / "bundle.json").read_text().replace("inner_kits", "other")),
         "clang": lambda: (tree / "prebuilts/clang/ohos/linux-x86_64").unlink(),
         "python": lambda: next(tree.glob("prebuilts/python/*/*/bin/python3")).unlink(),

@@ -44,6 +44,7 @@ def build(template: Path, toolchain: Toolchain, product: Product, into: Path, *,
     """
     row = generations.named(SANDBOX)
     tree = sandbox.make(template, into / "tree", toolchain, sandbox.loader_in(loader.root), row)
+    sandbox.clear(tree, generations.CPUS[product.board.abi])
     targets = (*product.system.targets, "images")
     preflight.check(tree, product.system.name, targets, product.board.abi)
     out, files = script.build(tree, row, product.system.name, targets, product.board.abi, epoch=product.image.epoch,

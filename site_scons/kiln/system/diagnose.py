@@ -38,7 +38,7 @@ TABLE = tuple((kind, re.compile(pattern), remedy) for kind, pattern, remedy in (
     ("program", r"^(?:\S+: )?(?:fatal error|error|clang\S*: error): ", ""),
     ("script", r"^ERROR at //", ""),
     ("imaging", r"error run e2fsdroid|MkImages failed", "an image is smaller than its files, most times: see its image_conf"),
-    ("check", r"^FAILED: \S*__check\.txt", "a dependency on another part must be an external_deps"),
+    ("check", r"^FAILED: (?:\[code=\d+\] )?\S*__check\.txt", "a dependency on another part must be an external_deps"),
     ("failed", r"^FAILED: ", ""),
     ("prebuilts", r"prebuilts_download\.sh|^Node\.js version mismatch|no clang executable file", "run build/prebuilts_download.sh"),
     ("build.sh", r"^Cannot find source tree|^product \S+ not found", ""),

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the miniature OpenHarmony tree out of its template: sandbox/ohos is never built in, nor seen by a real loader.
 
-A template file `x.in` becomes `x` with its @NAMES@ filled in; links.json lists the links, which no wheel can hold. What is
-already there with the same bytes is not touched, so ninja does nothing for it.
+A template file `x.in` becomes `x` with its @NAMES@ filled in, `x@3.2+4.0` stands in place of `x` in these generations; links.json
+lists the links, which no wheel can hold. MindSpore's sources go into the archive that real trees have from 4.0 on. What is already
+there with the same bytes is not touched, so ninja does nothing for it.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 from kiln import run, stamp
@@ -22,6 +26,9 @@ LIST = ".kiln-tree.json"
 MUSL = {"arm64-v8a": "aarch64", "armeabi-v7a": "arm", "x86_64": "x86_64"}
 _NAME = re.compile(rb"@([A-Z_]+)@")
 _LINKS = "links.json"
+_LITE = "third_party/mindspore/mindspore-src/source/"          # where the sources lie in the template, and after gn in the tree
+_ZIP, _INSIDE = "third_party/mindspore/mindspore-v2.1.0.zip", "mindspore-v2.1.0/"
+_PYTHON = "3.11.4"
 
 
 def make(template: Path, into: Path, toolchain: Toolchain, loader: Path, row: Generation) -> Path:
@@ -33,7 +40,7 @@ def make(template: Path, into: Path, toolchain: Toolchain, loader: Path, row: Ge
     for path, what in ((template / _LINKS, "no template of a tree"), (loader, "no musl loader")):
         if not path.is_file():
             raise Refused(f"{what}", where=path)
-    files = _files(template, _values(toolchain, row))
+    files = _packed(_files(template, _values(toolchain, row), row.name), row)
     files["third_party/musl/libc.so"] = loader.read_bytes()
     files["prebuilts/clang/ohos/version"] = f"{toolchain.key}\n".encode()
     links = {**json.loads((template / _LINKS).read_text()), **_links(toolchain, row)}
@@ -49,6 +56,13 @@ def make(template: Path, into: Path, toolchain: Toolchain, loader: Path, row: Ge
     return into
 
 
+def clear(tree: Path, cpu: str) -> None:
+    """Take away what was built for another CPU: in a tree of our own nobody need be asked."""
+    for file in tree.glob("out/*/args.gn"):
+        if f'target_cpu = "{cpu}"\n' not in file.read_text(errors="replace"):
+            shutil.rmtree(file.parent)
+
+
 def loader_in(tree: Path) -> Path:
     """musl's libc.so in an unpacked package of it. Raises Refused if there is none."""
     for file in sorted(tree.rglob("libc.so")):
@@ -58,15 +72,15 @@ def loader_in(tree: Path) -> Path:
 
 
 def _values(toolchain: Toolchain, row: Generation) -> dict[str, str]:
-    library = Path(row.made_by("mindspore_lib")[0])
-    return {"SDK_VERSION": row.sdk, "API_VERSION": str(row.api), "MUSL_ARCH": MUSL[toolchain.abi], "MINDSPORE_LIB": library.stem}
+    return {"SDK_VERSION": row.sdk, "API_VERSION": str(row.api), "MUSL_ARCH": MUSL[toolchain.abi], "GENERATION": row.name}
 
 
-def _files(template: Path, values: dict[str, str]) -> dict[str, bytes]:
+def _files(template: Path, values: dict[str, str], generation: str) -> dict[str, bytes]:
+    """The template's files by their names in the tree; one with a list of generations comes after, and so in place of, the plain one."""
     made = {}
     for file in sorted(template.rglob("*")):
-        name = file.relative_to(template).as_posix()
-        if not file.is_file() or name == _LINKS or "__pycache__" in file.parts:
+        name, _, only = file.relative_to(template).as_posix().partition("@")
+        if not file.is_file() or name == _LINKS or "__pycache__" in file.parts or (only and generation not in only.split("+")):
             continue
         data = file.read_bytes()
         if name.endswith(".in"):
@@ -75,11 +89,24 @@ def _files(template: Path, values: dict[str, str]) -> dict[str, bytes]:
     return made
 
 
+def _packed(files: dict[str, bytes], row: Generation) -> dict[str, bytes]:
+    """MindSpore's sources as the generation has them: in a folder in 3.2, later in an archive that is unpacked while gn runs."""
+    sources = {name.removeprefix(_LITE): files.pop(name) for name in sorted(files) if name.startswith(_LITE)}
+    if row.name == "3.2":
+        return {**files, **{f"third_party/mindspore/{name}": data for name, data in sources.items()}}
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as out:
+        for name, data in sources.items():
+            out.writestr(zipfile.ZipInfo(_INSIDE + name), data)
+    return {**files, _ZIP: archive.getvalue()}
+
+
 def _links(toolchain: Toolchain, row: Generation) -> dict[str, str]:
     """The prebuilts that build.sh asks for: the host's Python and ninja, and the toolchain where clang and the SDK would be."""
     root = str(toolchain.root.resolve())
+    python = row.prebuilts[0].replace("/linux-*/", "/linux-x86/").replace("/*/", f"/{_PYTHON}/")
     return {
-        "prebuilts/python/linux-x86/3.11.4/bin/python3": os.path.realpath(sys.executable),
+        python: os.path.realpath(sys.executable),
         "prebuilts/build-tools/linux-x86/bin/ninja": os.path.realpath(run.find("ninja")),
         "prebuilts/clang/ohos/linux-x86_64": root,
         f"prebuilts/ohos-sdk/linux/{row.api}/native": root,

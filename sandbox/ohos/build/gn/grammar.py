@@ -2,14 +2,19 @@
 """The part of gn's language that the miniature tree speaks: assignments, lists, strings with $names, target blocks, import.
 
     file    := statement*
-    statement := NAME ('=' | '+=') value | NAME '(' value ')' block?
+    statement := NAME ('=' | '+=') value | NAME '(' (value ','?)* ')' block?
     block   := '{' statement* '}'
-    value   := term ('+' term)*        term := STRING | NUMBER | true | false | NAME | '[' (value ','?)* ']'
+    value   := term ('+' term)*        term := STRING | NUMBER | true | false | NAME | '[' (value ','?)* ']' | rebase_path '(' value ')'
+
+exec_script("x.py", [words]) runs the script at once, in the out folder, as gn does.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +30,8 @@ class GnError(Exception):
         line = text.count("\n", 0, at) + 1
         column = at - text.rfind("\n", 0, at)
         shown = text.splitlines()[line - 1] if text.splitlines() else ""
-        super().__init__(f"ERROR at //{file.as_posix()}:{line}:{column}: {message}\n{shown}")
+        first, _, rest = message.partition("\n")
+        super().__init__(f"ERROR at //{file.as_posix()}:{line}:{column}: {first}\n{shown}" + (f"\n{rest}" if rest else ""))
 
 
 @dataclass(frozen=True)
@@ -87,8 +93,15 @@ class _Reader:
             scope[name] = scope[name] + self.value(scope)
 
     def call(self, kind: str, scope: dict[str, object], at: int) -> None:
-        name = self.value(scope) if self.tokens[self.next][1] != ")" else ""
+        given = []
+        while self.tokens[self.next][1] != ")":
+            given.append(self.value(scope))
+            if self.tokens[self.next][1] != ")":
+                self.take(",")
         self.take(")")
+        name = given[0] if given else ""
+        if kind == "exec_script":
+            return self.script(at, given, scope)
         if self.tokens[self.next][1] != "{":
             return                                     # import("...") and the like
         self.take("{")
@@ -102,6 +115,15 @@ class _Reader:
             scope.update(inner)
         else:
             self.targets.append(Target(kind, str(name), inner, self.file, lambda message: self.wrong(at, message)))
+
+    def script(self, at: int, given: list, scope: dict[str, object]) -> None:
+        out = str(scope.get("root_build_dir", "")).removeprefix("//") or "."
+        os.makedirs(out, exist_ok=True)
+        argv = [sys.executable, os.path.abspath(self.file.parent / given[0]), *(given[1] if len(given) > 1 else [])]
+        done = subprocess.run(argv, cwd=out, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+        if done.returncode:
+            said = f"Script returned non-zero exit code.\nReturned {done.returncode} and printed out:\n\n{done.stdout}"
+            raise self.wrong(at, said)
 
     def value(self, scope: dict[str, object]) -> object:
         made = self.term(scope)
@@ -117,6 +139,11 @@ class _Reader:
             return _NAME.sub(lambda match: str(self.named(match[1] or match[2], scope, at)), text[1:-1].replace('\\"', '"'))
         if kind == "number":
             return int(text)
+        if text == "rebase_path":
+            self.take("(")
+            path = str(self.value(scope))
+            self.take(")")
+            return os.path.abspath(path[2:] if path.startswith("//") else self.file.parent / path)
         if kind == "name":
             return text == "true" if text in ("true", "false") else self.named(text, scope, at)
         made = []

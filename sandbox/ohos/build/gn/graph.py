@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grammar
+from generation import since
 from grammar import Target
 from ninja_file import Ninja
 
@@ -68,6 +69,8 @@ class Graph:
     def needed(self, target: Target, module: Module) -> tuple[list[str], list[str]]:
         """What a target links, and the include folders that the parts it names give."""
         values, folder = target.values, target.file.parent
+        for label in values.get("deps", []):
+            self._own(label, target, module)
         modules = [self.module(label, module.part, folder, target) for label in values.get("deps", [])]
         includes: list[str] = []
         for word in values.get("external_deps", []):
@@ -76,6 +79,17 @@ class Graph:
             if "header" in kit:
                 includes.append(kit["header"]["header_base"])
         return [file for found in modules for file in found.linked], includes
+
+    def _own(self, label: str, target: Target, module: Module) -> None:
+        """Another part's target may only be an external_deps: refused by ninja, and for the product rk3568 from 5.1 on by gn."""
+        others = [name for name, part in self.parts.items() if f"{label[2:].partition(':')[0]}/".startswith(f"{part['path']}/")]
+        if not label.startswith("//") or not others or module.part in others:
+            return
+        if self.values["product_name"] == "rk3568" and since("5.1"):
+            raise target.error("InnerApi is not defined in bundle.json")
+        check = f"build_configs/{self.parts[module.part]['subsystem']}/{module.part}/{target.name}__check.txt"
+        self.ninja.edge("refuse", [check], what=label)
+        module.files.append(check)
 
     def _kit(self, word: str, target: Target) -> dict:
         part, _, name = word.partition(":")
@@ -142,7 +156,8 @@ def _shared_library(graph: Graph, target: Target, module: Module) -> None:
     name = str(values.get("output_name", target.name))
     name = f"{name if name.startswith('lib') else f'lib{name}'}.{values.get('output_extension', 'z.so')}"
     folder = "lib" if values["target_cpu"] == "arm" else "lib64"
-    tags = [tag for tag in values.get("innerapi_tags", []) if tag in ("ndk", "platformsdk", "chipsetsdk")]
+    tags = [tag.removesuffix("_indirect") for tag in values.get("innerapi_tags", []) if since("4.0")]
+    tags = [tag for tag in tags if tag in ("ndk", "platformsdk", "chipsetsdk")]
     _linked(graph, target, module, "solink", name, os.path.join(folder, *tags[:1]))
 
 

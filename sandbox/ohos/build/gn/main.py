@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "hb"))
+
 import grammar
 from graph import Graph
 from ninja_file import Ninja
@@ -25,7 +27,7 @@ def main(argv: list[str]) -> int:
     began = time.monotonic()
     try:
         graph = generate(args.out, args.args)
-    except grammar.GnError as error:
+    except (grammar.GnError, SystemExit) as error:
         print(error)
         return 1
     took = (time.monotonic() - began) * 1000
@@ -43,7 +45,7 @@ def generate(out: Path, words: str) -> Graph:
     for name, part in parts.items():
         graph.part(name, part)
     package(graph, ninja)
-    write(out / "args.gn", words.replace(" ", "\n") + "\n")
+    write(out / "args.gn", "".join(f"{word.replace('=', ' = ', 1)}\n" for word in words.split()))
     write(out / "build.ninja", ninja.text())
     return graph
 

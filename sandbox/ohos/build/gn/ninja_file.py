@@ -41,6 +41,9 @@ rule link
 rule copy
   command = cp -f $in $out && touch $out
   description = COPY $out
+rule refuse
+  command = echo "deps validation part_name: $what is of another part" && false
+  description = ACTION $out
 rule install
   command = $python $root/build/ohos/packages/install.py --modules $modules --into $into --stamp $out
   description = ACTION //build/ohos/packages:$image

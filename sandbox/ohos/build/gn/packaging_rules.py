@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from generation import since
 from graph import Graph, Install
 from ninja_file import Ninja
 
-IMAGES = ("system", "vendor", "sys_prod", "chip_prod", "eng_system", "eng_chipset", "chip_ckm", "userdata")
+IMAGES = ("system", "vendor", "sys_prod", "chip_prod", *(("eng_system", "eng_chipset") if since("4.0") else ()),
+          *(("chip_ckm",) if since("4.1") else ()), "userdata")
 FOLDERS = {"userdata": "data"}         # packages/phone/<folder> of an image, where the names differ
 ALWAYS = ("chip_ckm", "userdata")      # the other images are left out if nothing is installed in them
 PHONE = "packages/phone"

@@ -1,28 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arguments that build.sh takes from 4.0 on: unknown flags vanish silently, bad choices end with argparse's usage text."""
+"""The arguments that hb takes (4.0 on): unknown flags vanish silently, bad choices end with argparse's usage text."""
 
 from __future__ import annotations
 
 import argparse
 
-CHOICES = {
-    "target-cpu": ("arm", "arm64", "x86_64", "x64", "mipsel", "riscv64", "loongarch64"),
-    "target-os": ("android", "ios"),
-    "build-variant": ("user", "root"),
-    "build-type": ("debug", "release", "profile"),
-    "log-level": ("info", "debug"),
-    "log-mode": ("normal", "silent"),
-}
-DEFAULTS = {"target-cpu": "arm", "build-variant": "root", "build-type": "release", "log-level": "info", "log-mode": "normal"}
+from generation import since
+
+CPUS = ("arm", "arm64", "x86_64", "x64", *(("mipsel", "riscv64", "loongarch64") if since("5.0") else ()))
+CHOICES = {"target-cpu": CPUS, "target-os": ("android", "ios"), "build-variant": ("user", "root"),
+           "build-type": ("debug", "release", "profile"), "log-level": ("info", "debug")}
+DEFAULTS = {"target-cpu": "arm", "build-variant": "root", "build-type": "release", "log-level": "info"}
+WORDS = ("product-name", "jobs", "build-platform-name", "device-type", "export-para", "compiler")
 LISTS = ("build-target", "gn-args", "gn-flags", "ninja-args")
+# A bare switch is true, and swallows the word that follows it.
 BOOLS = {"ccache": True, "fast-rebuild": False, "build-only-gn": False, "keep-ninja-going": False, "full-compilation": False,
-         "rename-last-log": True}
+         "rename-last-log": True, "archive-image": False, "generate-ninja-trace": True, "deps-guard": True, "stat-ccache": True,
+         "disable-package-image": False}
+if since("4.1"):
+    CHOICES["log-mode"], DEFAULTS["log-mode"] = ("normal", "silent"), "normal"
+    BOOLS["build-only-load"] = False
+if since("6.1"):
+    BOOLS |= {"prebuilt-sdk": False, "no-prebuilt-sdk": False}
 SHORT = {"product-name": "-p", "build-target": "-T", "full-compilation": "-f"}
+DEPRECATED = ("jobs", "export-para", "compiler", "disable-package-image")
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="main.py build", allow_abbrev=False)
-    for name in ("product-name", "jobs"):
+    for name in WORDS:
         made.add_argument(*_names(name), default="")
     for name, choices in CHOICES.items():
         made.add_argument(f"--{name}", choices=choices, default=DEFAULTS.get(name, ""))
@@ -34,11 +40,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """The known arguments; several words and repeated flags are one list without doubles."""
+    """The known arguments. Several words and repeated flags are one set, so their order is lost: here it is turned round."""
     args, _ = parser().parse_known_args(argv)
+    args.log_mode, args.build_only_load = getattr(args, "log_mode", "normal"), getattr(args, "build_only_load", False)
     for name in LISTS:
         attribute = name.replace("-", "_")
-        setattr(args, attribute, list(dict.fromkeys(word for words in getattr(args, attribute) for word in words)))
+        words = list(dict.fromkeys(word for words in getattr(args, attribute) for word in words))
+        setattr(args, attribute, words[::-1])
+    args.deprecated = [name for name in DEPRECATED if getattr(args, name.replace("-", "_"))]
     return args
 
 

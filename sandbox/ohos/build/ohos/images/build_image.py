@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -11,7 +12,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "hb"))
+
 import ext4
+from generation import since
 
 ROOT_FOLDERS = ("config", "dev", "proc", "sys", "updater", "vendor", "data", "chip_ckm", "storage", "mnt", "tmp", "sys_prod",
                 "chip_prod", "module_update", "eng_system", "eng_chipset")
@@ -53,6 +57,10 @@ def main() -> int:
         folder = args.input_path
         if conf.mount == "/":
             folder = lay_root(args.input_path, Path(scratch) / "root")
+        refused = fields(args.input_path, args.product) if since("4.0") else ""
+        if refused:
+            print(f"CfgValidateError: {refused}")
+            return 2
         rules = ext4.Rules(HERE / "mkimage" / "dac.txt", TREE / "base/security/selinux_adapter/file_contexts")
         try:
             ext4.make(folder, args.output_image, conf.mount, conf.size, rules, f"{args.product}/{args.image_name}",
@@ -61,6 +69,19 @@ def main() -> int:
             print(f"error run e2fsdroid errno: 1\nerror: {args.image_name}.img: {error}\nMkImages failed errno: 1")
             return 2
     return 0
+
+
+def fields(folder: Path, product: str) -> str:
+    """A service of root or system that the product's list of such does not have; no list, no check (process_field_validate)."""
+    lists = sorted((TREE / "vendor").glob(f"*/{product}/security_config/high_privilege_process_list.json"))
+    if not lists:
+        return ""
+    known = {entry["name"] for entry in json.loads(lists[0].read_text())["high_privilege_process_list"]}
+    for file in sorted([*folder.glob("etc/init/*.cfg"), *folder.glob("etc/*.cfg")]):
+        for service in json.loads(file.read_text()).get("services", []):
+            if service.get("uid") in ("root", "system") and service["name"] not in known:
+                return f"service {service['name']} in {file.name} has uid {service['uid']} and is not in {lists[0].name}"
+    return ""
 
 
 def lay_root(system: Path, into: Path) -> Path:
