@@ -106,13 +106,13 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
                                 "add it to the components"),
     "config.json is not JSON": (lambda tree: put(tree / PRODUCT, "{"), "the tree has no product virt", "vendor/*/*/config.json",
                                 "vendor/kiln/virt/config.json is not JSON"),
-    "inherited file is gone": (lambda tree: change(tree, inherit=["productdefine/common/inherit/rich.json"]), "cannot be read",
-                               "productdefine/common/inherit/rich.json", "repo sync -c"),
+    "inherited file is gone": (lambda tree: change(tree, inherit=["productdefine/common/inherit/gone.json"]), "cannot be read",
+                               "productdefine/common/inherit/gone.json", "repo sync -c"),
     "built for another CPU": (lambda tree: put(tree / "out/virt/args.gn", 'product_name = "virt"\ntarget_cpu = "arm"\n'),
                               "was built for arm, this is for arm64", "out/virt", "rm -r out/virt"),
     "disk": (lambda tree: change(tree, subsystems=[{"components": [{"component": "mindspore"}, {"component": "neural_network_runtime"}, *(
         {"component": f"c{n}"} for n in range(100000))]}]), "MiB free, a build needs about", "out", "make room"),
-    "half synced": (lambda tree: (tree / ".repo").mkdir(), "absent", "productdefine/common", "repo sync -c productdefine/common"),
+    "half synced": (lambda tree: ((tree / ".repo").mkdir(), shutil.rmtree(tree / "productdefine/common")), "absent", "productdefine/common", "repo sync -c productdefine/common"),
 }
 
 
@@ -157,7 +157,7 @@ def test_a_folder_that_is_no_tree_is_one_finding(tmp_path: Path) -> None:
 
 def test_an_unknown_product_is_told_with_those_known(whole: Path) -> None:
     (found,) = look(whole, product="vitr")
-    assert found.what == "the tree has no product vitr" and found.remedy == "did you mean virt? known: virt"
+    assert found.what == "the tree has no product vitr" and found.remedy == "did you mean virt? known: ohos-sdk, virt"
 
 
 def test_a_library_alone_needs_no_sdk_and_no_boot_files(tree: Path) -> None:
