@@ -67,10 +67,10 @@ def test_a_version_that_makes_other_bytes_is_lacking(said: str, well: bool, bare
 
 def test_a_product_asks_only_for_what_it_uses() -> None:
     virt = product.load("virt")
-    other = replace(virt, board=replace(virt.board, transport="rockusb"), image=replace(virt.image, formats=("directory",)))
+    other = replace(virt, board=replace(virt.board, transport="rockusb", kernel=""), image=replace(virt.image, formats=("directory",)))
     names = {one.name for one in doctor.needed(other)}
-    assert "qemu-system-aarch64" not in names and "sgdisk" not in names and {"mke2fs", "rkdeveloptool"} <= names
-    assert not any("rkdeveloptool" in {one.name for one in doctor.needed(who, tests=True)} for who in (virt, None))
+    assert "qemu-system-aarch64" not in names and "sgdisk" not in names and {"mke2fs", "rkdeveloptool", "hdc"} <= names
+    assert not any({"rkdeveloptool", "hdc"} & {one.name for one in doctor.needed(who, tests=True)} for who in (virt, None))
     assert {"qemu-system-aarch64", "sgdisk"} <= {one.name for one in doctor.needed(virt)}
 
 
@@ -101,4 +101,11 @@ def test_it_asks_for_packages_with_the_standard_library_alone() -> None:
 
 
 def test_every_program_has_its_package() -> None:
-    assert {one.name for one in (*doctor.PROGRAMS, *doctor.TESTING)} <= set(run.PACKAGES)
+    assert {one.name for one in (*doctor.PROGRAMS, *doctor.TESTING)} <= {*run.PACKAGES, *run.ELSEWHERE}
+
+
+def test_what_no_package_brings_is_no_package(bare: Path, tmp_path: Path) -> None:
+    virt = product.load("virt")
+    report = doctor.examine(replace(virt, board=replace(virt.board, transport="rockusb")), tmp_path / "build", tmp_path / "cache")
+    assert "hdc" in report.missing and " hdc" not in report.command and " rkdeveloptool" in report.command
+    assert row(report, "hdc").hint.startswith("it is part of the ohos-sdk")

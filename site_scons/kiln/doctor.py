@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -27,21 +27,39 @@ BUILD_ROOM, CACHE_ROOM = 4 * GIB, 1 * GIB     # free space that a first build of
 MEMORY = 2 * GIB                              # two compilers of 450 MiB each, or the virtual board
 
 
+def _always(product: Product | None) -> bool:
+    return True
+
+
+def _hardware(product: Product | None) -> bool:
+    """For who has such a board: not put on every machine."""
+    return product is not None and product.board.transport != "virt"
+
+
+def _virtual(product: Product | None) -> bool:
+    return product is None or bool(product.board.kernel)
+
+
+def _gpt(product: Product | None) -> bool:
+    return product is None or "gpt" in product.image.formats
+
+
 @dataclass(frozen=True)
 class Program:
-    """A host program, the word that makes it say its version, and what we want it for."""
+    """A host program, the word that makes it say its version, what we want it for, and with which product (None: any)."""
 
     name: str
     asks: str
     purpose: str
+    wanted: Callable[[Product | None], bool] = _always
 
 
 PROGRAMS = (
     Program("mke2fs", "-V", "the images"), Program("debugfs", "-V", "the images"), Program("e2fsck", "-V", "the images"),
-    Program("resize2fs", "-h", "the images"), Program("sgdisk", "--version", "the whole-disk image"),
+    Program("resize2fs", "-h", "the images"), Program("sgdisk", "--version", "the whole-disk image", _gpt),
     Program("ccache", "--version", "compiling again"),
-    Program("rkdeveloptool", "-v", "flashing"),
-    Program("apt-get", "--version", "pins of kind deb"), Program("qemu-system-aarch64", "--version", "the virtual board"),
+    Program("rkdeveloptool", "-v", "flashing", _hardware), Program("hdc", "-v", "check and chat on a board", _hardware),
+    Program("apt-get", "--version", "pins of kind deb"), Program("qemu-system-aarch64", "--version", "the virtual board", _virtual),
 )
 TESTING = tuple(Program(name, "--version", "the tests") for name in ("qemu-aarch64-static", "git", "sfdisk", "simg2img", "rkunpack", "rkcrc"))
 
@@ -95,21 +113,13 @@ def examine(product: Product | None, build: Path, cache: Path, versions: Mapping
 
 def needed(product: Product | None, *, tests: bool = False) -> tuple[Program, ...]:
     """The programs that a product needs of the host; None: every product. `tests` adds what the test suite needs."""
-    def wanted(program: Program) -> bool:
-        if program.name == "rkdeveloptool":    # for who has such a board: not put on every machine
-            return product is not None and product.board.transport != "virt"
-        if product is None:
-            return True
-        if program.name == "qemu-system-aarch64":
-            return product.board.transport == "virt"
-        return program.name != "sgdisk" or "gpt" in product.image.formats
-    return tuple(program for program in PROGRAMS if wanted(program)) + (TESTING if tests else ())
+    return tuple(program for program in PROGRAMS if program.wanted(product)) + (TESTING if tests else ())
 
 
 def packages(product: Product | None = None, *, tests: bool = False) -> tuple[str, ...]:
     """The Debian packages of the programs that are not on this machine, sorted; `./kiln` installs these."""
     lacking = (program.name for program in needed(product, tests=tests) if not _where(program.name))
-    return tuple(sorted({run.PACKAGES.get(name, name) for name in lacking}))
+    return tuple(sorted({run.PACKAGES.get(name, name) for name in lacking if name not in run.ELSEWHERE}))
 
 
 def install(names: tuple[str, ...]) -> str:
@@ -129,7 +139,8 @@ def _program(program: Program, versions: tuple[str, str] | None = None) -> Row:
     path = _where(program.name)
     if not path:
         package = run.PACKAGES.get(program.name, program.name)
-        return Row(program.name, "-", f"for {program.purpose}", False, f"package {package}: {install((package,))}")
+        return Row(program.name, "-", f"for {program.purpose}", False,
+                   run.ELSEWHERE.get(program.name) or f"package {package}: {install((package,))}")
     found = _version(path, program.asks)
     if not versions:
         return Row(program.name, found or path, f"for {program.purpose}", True)

@@ -36,6 +36,8 @@ PACKAGES = {
     "apt-get": "apt", "dpkg-deb": "dpkg", "rkdeveloptool": "rkdeveloptool", "qemu-aarch64-static": "qemu-user-static", "sfdisk": "fdisk",
     "simg2img": "android-sdk-libsparse-utils", "rkunpack": "rkflashtool", "rkcrc": "rkflashtool",
 }
+# Programs that no package brings.
+ELSEWHERE = {"hdc": "it is part of the ohos-sdk: put the folder with toolchains/hdc on your PATH"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ def find(program: str) -> str:
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
     found = shutil.which(program, path=path)
     if found is None:
-        package = PACKAGES.get(program, program)
-        raise Refused(f"{program} is not on this machine", hint=f"install it: apt-get install {package}, or run: scons doctor")
+        how = ELSEWHERE.get(program) or f"install it: apt-get install {PACKAGES.get(program, program)}, or run: scons doctor"
+        raise Refused(f"{program} is not on this machine", hint=how)
     return found
 
 

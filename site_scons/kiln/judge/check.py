@@ -65,7 +65,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found. Seconds are since power-on; rates are tokens a second, the median over the answers."""
+    """What a check found. Seconds are since power-on (of a board that ran before: since we came); rates are tokens a second, the median over the answers."""
 
     at: str
     ok: bool
@@ -86,7 +86,7 @@ class CheckResult:
     def lines(self) -> tuple[str, ...]:
         """For a person: each question with its answer, then what was counted and measured."""
         return (*(f"  {_verdict(one):14} {one.q} -> {one_line(one.got, 120)}" for one in self.answers),
-                f"{_counted(self.answers)} are right (seed {self.seed}); booted in {self.boot_s:.1f} s, "
+                f"{_counted(self.answers)} are right (seed {self.seed}); ready after {self.boot_s:.1f} s, "
                 f"first answer after {self.first_answer_s:.1f} s, {self.tokens_s:.0f} tokens/s, {self.rss_bytes / (1 << 20):.0f} MiB resident")
 
 

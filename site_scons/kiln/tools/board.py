@@ -43,13 +43,26 @@ def virtual_board(env: Any, product: Product, sdk: Any) -> Any:
     return outside.node(env, step, [kernel, sdk])
 
 
+def virtual(product: Product, settings: Settings) -> bool:
+    """Whether this run talks to the virtual board. Raises Refused for a board that the product cannot have."""
+    if product.board.transport == "virt" and settings.board not in ("", "virt"):
+        raise Refused(f"product {product.name} runs on the virtual board, not on board={settings.board}")
+    if product.board.transport != "virt" and settings.board == "virt" and not product.board.kernel:
+        raise Refused(f"product {product.name} has no board.kernel, with which the virtual board would boot")
+    return "virt" in (settings.board, product.board.transport)
+
+
 @contextmanager
 def booted(env: Any) -> Iterator[Any]:
-    """The product's image on the virtual board, with power; off when the block ends."""
-    from kiln.boards import virt
+    """The product's board, a boards.Board: the virtual one with power, off when the block ends, or one that runs, through hdc."""
+    from kiln.boards import hdc, virt
 
     settings, product = env["KILN_SETTINGS"], env["KILN_PRODUCT"]
     folder: Path = settings.build / product.name
+    if not virtual(product, settings):
+        with hdc.reach(product, settings.board, logs=folder / "logs") as reached:
+            yield reached
+        return
     images = results.load(results.Images, folder / "images" / results.NAME)
     means = results.load(results.Boot, folder / "board" / results.NAME)
     with virt.boot(product, images, means, logs=folder / "logs") as board:
@@ -84,7 +97,8 @@ def chat(env: Any) -> Sequence[str]:
         service.wait(board, server, product.check.boot_timeout)
         count = judge.chat(server, read=_line, write=_write, watch=board.watch)
         board.poweroff()
-    return [f"{count} answers; the board is off"]
+        left = "the board is off" if virtual(product, env["KILN_SETTINGS"]) else "the board runs on"
+    return [f"{count} answers; {left}"]
 
 
 def flash(env: Any) -> Sequence[str]:

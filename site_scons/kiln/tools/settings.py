@@ -33,6 +33,7 @@ VARIABLES = (
     Variable("made", "1", "0: do not reuse kept results (SDK, llama.cpp)", "flag"),
     Variable("ccache", "1", "0: compile without the compiler cache", "flag"),
     Variable("jobs", "", "how many compilers at once [-j, else the number of cores]", "count"),
+    Variable("board", "", "where check and chat run: virt, the virtual board, also for a product with hardware; or the serial number of one of several boards"),
     Variable("yes", "0", "1: flash writes to the board, which else only prints its plan; userdata: even if that erases userdata", "consent"),
     Variable("dev", "", "native targets whose own build system is asked every time, by name, or ohos", "words"),
 )
@@ -51,6 +52,7 @@ class Settings:
     made: bool
     ccache: bool
     jobs: int
+    board: str                         # "", "virt", or the key of a board that hdc lists
     yes: str                           # "0", "1", "userdata"
     dev: tuple[str, ...]
 
@@ -78,7 +80,7 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
         mirror=_path(here, values["mirror"]) if values["mirror"] else None,
         offline=values["offline"] == "1", made=values["made"] == "1", ccache=values["ccache"] == "1",
         jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),
-        yes=values["yes"],
+        board=values["board"], yes=values["yes"],
         dev=tuple(word for word in values["dev"].split(",") if word))
 
 

@@ -82,8 +82,8 @@ def _distclean(env: Any) -> Sequence[str]:
 
 
 TABLE = (
-    Verb("check", ("image", "board"), _check, "boot the image, ask it, judge it: card.json"),
-    Verb("chat", ("image", "board"), _chat, "boot the image and talk to it"),
+    Verb("check", ("image", "board"), _check, "boot the image (or take the board that runs it), ask it, judge it: card.json"),
+    Verb("chat", ("image", "board"), _chat, "boot the image (or take the board that runs it) and talk to it"),
     Verb("flash", ("image",), _flash, "what would be written to the board that is plugged in; yes=1 or yes=userdata: write it", _flashable),
     Verb("doctor", (), _doctor, "what this machine lacks, and the one command that installs it"),
     Verb("distclean", (), _distclean, "remove everything below build/"),
@@ -98,11 +98,23 @@ def names() -> dict[str, str]:
 def verbs(env: Any) -> None:
     """Make an alias of each verb; its action runs whenever it is asked for."""
     for verb in TABLE:
-        if verb.fits and verb.name in SCons.Script.COMMAND_LINE_TARGETS:
+        needs = verb.needs
+        if verb.name in SCons.Script.COMMAND_LINE_TARGETS:
             with boundary.reading():
-                verb.fits(env["KILN_PRODUCT"])
+                if verb.fits:
+                    verb.fits(env["KILN_PRODUCT"])
+                needs = _needed(env, verb)
         action = SCons.Action.Action(_perform, None)
-        env.AlwaysBuild(env.Alias(verb.name, [env.Alias(need) for need in verb.needs], action, KILN_VERB=verb))
+        env.AlwaysBuild(env.Alias(verb.name, [env.Alias(need) for need in needs], action, KILN_VERB=verb))
+
+
+def _needed(env: Any, verb: Verb) -> tuple[str, ...]:
+    """`board` is what the virtual board boots with: a board of hardware brings its own."""
+    from kiln.tools import board
+
+    if "board" not in verb.needs or board.virtual(env["KILN_PRODUCT"], env["KILN_SETTINGS"]):
+        return verb.needs
+    return tuple(need for need in verb.needs if need != "board")
 
 
 def _perform(target: Sequence[Any], source: Sequence[Any], env: Any) -> None:
