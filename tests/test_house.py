@@ -18,7 +18,7 @@ pytestmark = pytest.mark.fast
 
 ROOT = share.root()
 LIBRARY = ROOT / "site_scons" / "kiln"
-GROUND = {"errors", "share", "run", "family", "stamp", "progress"}
+GROUND = {"errors", "share", "run", "git", "family", "stamp", "progress"}
 DATA = {"spec", "product", "pin", "results"}
 FAMILIES = ("fetch.kinds", "model.recipes", "image.formats", "boards")
 

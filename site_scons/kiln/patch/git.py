@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two questions that we ask git: apply this patch in this folder, and which of these files have local changes.
 
-Inside another checkout `git apply` skips every file and exits 0 [tried, git 2.39], so it may not look above its folder;
-and no configuration of the user, the machine or the environment has a say.
+It may not look above its folder, and no configuration of the user, the machine or the environment has a say: see kiln/git.py.
 """
 
 from __future__ import annotations
@@ -13,13 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kiln import run
+from kiln import git, run
 from kiln.errors import PatchError
 
 _KEEP = 100_000
 _MANY = 500  # paths in one command line
-_OURS = ("GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_ATTR_NOSYSTEM=1",
-         "GIT_OPTIONAL_LOCKS=0")
 _OFFSET = re.compile(r"Hunk #\d+ succeeded at \d+ \(offset")
 _FAILED = re.compile(r"error: patch failed: (.*):(\d+)$")
 
@@ -38,7 +35,7 @@ class Said:
 def apply(folder: Path, patch: Path, *, back: bool = False) -> Said:
     """Apply one patch to the files of a folder that is no repository, all of it or nothing."""
     words = ["apply", "--verbose", "--whitespace=nowarn", *(["--reverse"] if back else []), str(patch.absolute())]
-    done = run.run(_argv(words, folder), cwd=folder, ok=(0, 1, 128), keep=_KEEP)
+    done = run.run(git.argv(words, folder), cwd=folder, ok=(0, 1, 128), keep=_KEEP)
     skipped = next((line for line in done.tail if line.startswith("Skipped patch")), "")
     if done.code == 0 and not skipped:
         return Said(True, exact=not any(_OFFSET.match(line) for line in done.tail))
@@ -65,14 +62,8 @@ def changed(repository: Path, paths: Sequence[str]) -> set[str]:
 
 def _listed(repository: Path, words: Sequence[str]) -> list[str]:
     """What git says of a repository, which may be another user's and have a monitor of its own: neither may stop or run."""
-    words = ["--literal-pathspecs", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", *words]
-    done = run.run(_argv(words, repository), cwd=repository, ok=(0, 128), keep=_KEEP)
+    words = ["--literal-pathspecs", *words]
+    done = run.run(git.argv(words, repository), cwd=repository, ok=(0, 128), keep=_KEEP)
     if done.code:
         raise PatchError(f"git does not know its state: {run.first_error(done.tail)}", where=repository)
     return [entry for entry in done.text.split("\0") if entry]
-
-
-def _argv(words: Sequence[str], folder: Path) -> list[str]:
-    """git that looks no higher than `folder`, without the GIT_ variables of a caller, who may be a hook with an index of its own."""
-    theirs = [word for name in sorted(os.environ) if name.startswith("GIT_") for word in ("-u", name)]
-    return ["env", *theirs, *_OURS, f"GIT_CEILING_DIRECTORIES={os.path.realpath(folder.parent)}", run.find("git"), *words]
