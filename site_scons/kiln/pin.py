@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,6 +14,8 @@ from kiln import share, spec
 from kiln.errors import Refused, SpecError, known
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_INSIDE = re.compile(r"(?!-)[\w.+@-]+(?:/[\w.+@-]+)*")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Pin:
     accept: Literal["", "signed"] = ""  # deb: a newer package of the signed index will do (tools that enter no image)
     token: str = ""                    # https: the environment variable of a token, sent to the first host only
     mirrors: tuple[Mirror, ...] = ()
+    projects: dict[str, str] = field(default_factory=dict, hash=False)  # repo: the commit of each repository, by its folder in the tree
     seen: str = ""
     trust: Literal["published", "first-seen"] = "published"
     pin: str = field(default="", metadata={"yaml": False})  # the file's own name, set by load()
@@ -53,6 +58,17 @@ class Pin:
             raise SpecError("sha256 must be 64 lower-case hex digits")
         if self.size < 0 or "/" in self.file or self.file in ("", ".", ".."):
             raise SpecError("size must not be negative and file must be a plain file name")
+        for path, commit in self.projects.items():
+            if not _INSIDE.fullmatch(path) or ".." in path.split("/") or not _COMMIT.fullmatch(commit):
+                raise SpecError(f"projects: {path!r} must be a folder in the tree, and its value the whole name of a commit")
+        if (self.kind == "repo" or self.projects) and listing(self.projects) != (self.sha256, self.size):
+            raise SpecError("sha256 and size are not those of projects", hint="scons update=openharmony ohos=PATH writes them")
+
+
+def listing(projects: Mapping[str, str]) -> tuple[str, int]:
+    """sha256 and size of a list of projects: a line `path commit` each, by path."""
+    text = "".join(f"{path} {commit}\n" for path, commit in sorted(projects.items())).encode()
+    return hashlib.sha256(text).hexdigest(), len(text)
 
 
 def names(folder: Path | None = None) -> tuple[str, ...]:
