@@ -67,6 +67,10 @@ class Native:
     def __post_init__(self) -> None:
         if bool(self.pin) == bool(self.path):
             raise SpecError("a native target wants either pin or path")
+        if self.path and (not self.path.startswith("native/") or ".." in Path(self.path).parts):
+            raise SpecError(f"path {self.path!r} of a native target is not below native/")
+        if self.install and not self.install.startswith("/") or ".." in Path(self.install).parts:
+            raise SpecError(f"install {self.install!r} of a native target must be an absolute folder of the board")
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,14 @@ class Product:
     service: Service
     check: Check
     name: str = field(default="", metadata={"yaml": False})
+
+    def __post_init__(self) -> None:
+        above: list[str] = []
+        for name, native in self.native.items():
+            for need in native.needs:
+                if need not in above:
+                    raise SpecError(f"native target {name} needs {need!r}, which does not stand above it", hint=known(need, above))
+            above.append(name)
 
 
 def names(folder: Path | None = None) -> tuple[str, ...]:

@@ -4,5 +4,6 @@
 from __future__ import annotations
 
 from kiln.native.llama import llama_for_board, llama_for_host
+from kiln.native.ours import Need, build, digest
 
-__all__ = ["llama_for_board", "llama_for_host"]
+__all__ = ["Need", "build", "digest", "llama_for_board", "llama_for_host"]

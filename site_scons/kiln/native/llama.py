@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from kiln import results, stamp
 from kiln.errors import Refused
-from kiln.native import cmake, elf
+from kiln.native import cmake, elf, kept
 from kiln.product import Product
 from kiln.progress import Progress, silent
-from kiln.results import Artifact, Artifacts, Toolchain, Tree
+from kiln.results import Artifacts, Toolchain, Tree
 
 COMMIT = "0c1e57098"                   # of the tree that the pin's sdist carries; the sdist has no usable git data
 BACKEND = "libggml-cpu.so"             # loaded by name, so no program needs it by DT_NEEDED
 HOST = ("llama-quantize", "llama-perplexity", "llama-imatrix", "llama-server")
-SYSTEM = frozenset({"libc.so"})        # musl, with its threads, mathematics and loader: on every OpenHarmony
 
 # Nothing is fetched, asked of git or built that no target of ours uses. CMake's own names for the rest are in the tree.
 _ALWAYS = {
@@ -41,23 +38,23 @@ def llama_for_board(tree: Tree, toolchain: Toolchain, product: Product, *, folde
     beside it. Raises ElfError if a file is not what the board needs.
     """
     native = product.native["llama.cpp"]
-    lib = f"{native.install}/{'lib64' if toolchain.abi != 'armeabi-v7a' else 'lib'}/kiln"
+    lib = kept.libraries(native.install, toolchain.abi)
     options = {**_ALWAYS, "BUILD_SHARED_LIBS": "ON", "GGML_BACKEND_DL": "ON", "GGML_BACKEND_DIR": lib,
                "GGML_CPU_ARM_ARCH": product.board.march}
     link = cmake.Link(program_path=f"$ORIGIN/../{lib.removeprefix(native.install + '/')}")
     cmake.build(tree.root, toolchain, targets=native.targets, options=options, obj=folder / "obj", log=log, jobs=jobs,
                 ccache=ccache, link=link, flags=_OHOS, progress=progress, what="llama.cpp")
-    made = {toolchain.runtime.name: toolchain.runtime, **_files(folder / "obj/bin")}
-    programs, libraries = elf.closure((*native.targets, BACKEND), made, SYSTEM)
-    out = _emptied(folder / "out")
+    made = {toolchain.runtime.name: toolchain.runtime, **kept.files(folder / "obj/bin")}
+    programs, libraries = elf.closure((*native.targets, BACKEND), made, kept.SYSTEM)
+    out = kept.emptied(folder / "out")
     origin = f"{tree.input.name} {tree.input.version}"
-    items = [_board(made[name], out / "bin" / name, f"{native.install}/bin/{name}", origin) for name in programs]
-    items += [_board(made[name], out / "lib" / name, f"{lib}/{name}", "sdk" if made[name] == toolchain.runtime else origin)
+    items = [kept.program(made[name], out / "bin" / name, f"{native.install}/bin/{name}", origin) for name in programs]
+    items += [kept.library(made[name], out / "lib" / name, f"{lib}/{name}", "sdk" if made[name] == toolchain.runtime else origin)
               for name in libraries]
     wanted = elf.Wanted(toolchain.abi, product.board.march, (*hide, toolchain.root, tree.root, Path.home()))
     for item in items:
         elf.check(item.file, wanted, dot_product=item.file.name == BACKEND)
-    return _saved(items, key, out)
+    return kept.saved(items, key, out)
 
 
 def llama_for_host(tree: Tree, toolchain: Toolchain, *, folder: Path, key: str, log: Path, jobs: int, ccache: Path | None,
@@ -74,47 +71,15 @@ def llama_for_host(tree: Tree, toolchain: Toolchain, *, folder: Path, key: str, 
     cmake.build(tree.root, toolchain, targets=HOST, options=options, obj=folder / "obj", log=log, jobs=jobs, ccache=ccache,
                 link=cmake.Link(static=True), flags=(*_OHOS, "-ffp-contract=off"), progress=progress,
                 what="host tools")
-    out = _emptied(folder / "out")
+    out = kept.emptied(folder / "out")
     wanted = elf.Wanted(toolchain.abi, "", (*hide, toolchain.root, tree.root, Path.home()))
-    items = [_artifact(folder / "obj/bin" / name, out / name, "", 0o755, 0, "", tree.input.name) for name in HOST]
+    items = [kept.artifact(folder / "obj/bin" / name, out / name, "", 0o755, 0, "", tree.input.name) for name in HOST]
     for item in items:
         elf.check(item.file, wanted)
-    return _saved(items, key, out)
+    return kept.saved(items, key, out)
 
 
 def processor_lacks(abi: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
     """The processor features that host tools of this ABI are compiled for and this machine does not list."""
     flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "").split()
     return tuple(flag for flag in _HOST_FLAGS.get(abi, ()) if flags and flag not in flags)
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    """What the linker wrote, under every name that a link gives it: libllama.so.0 is the file libllama.so.0.5.0."""
-    return {file.name: file for file in sorted(folder.iterdir()) if file.is_file()}
-
-
-def _board(source: Path, file: Path, dest: str, origin: str) -> Artifact:
-    if file.parent.name == "bin":
-        return _artifact(source, file, dest, 0o755, 2000, "u:object_r:vendor_bin_file:s0", origin)
-    return _artifact(source, file, dest, 0o644, 0, "u:object_r:vendor_lib_file:s0", origin)
-
-
-def _artifact(source: Path, file: Path, dest: str, mode: int, gid: int, label: str, origin: str) -> Artifact:
-    """Copy a result to where it stays; `mode` also holds here, so that a program of this machine runs."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, file)
-    file.chmod(mode)
-    return Artifact(file=file, dest=dest, mode=mode, uid=0, gid=gid, label=label, origin=origin,
-                    sha256=stamp.digest(file), size=file.stat().st_size)
-
-
-def _emptied(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
-def _saved(items: list[Artifact], key: str, out: Path) -> Artifacts:
-    made = Artifacts(tuple(items), key)
-    results.save(made, out)
-    return made

@@ -66,5 +66,7 @@ def _steps(env: Any, base: Any, natives: Sequence[Any], model: Any) -> tuple[res
     """Step, key and revision of everything that went in."""
     rows = [results.Step("system", outside.result(env, results.Base, base).key, system_step.REVISION),
             results.Step("model", outside.result(env, results.Gguf, model).key, model_step.REVISION)]
-    rows += [results.Step("native", outside.result(env, results.Artifacts, one).key, native_step.REVISION) for one in natives]
+    revisions = [native_step.OURS if native.path else native_step.REVISION for native in env["KILN_PRODUCT"].native.values()]
+    rows += [results.Step("native", outside.result(env, results.Artifacts, one).key, revision)
+             for one, revision in zip(natives, revisions, strict=True)]
     return tuple(sorted(rows, key=lambda row: (row.step, row.key)))

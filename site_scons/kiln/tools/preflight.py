@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from kiln import boards, family, pin, share
-from kiln.errors import Refused, known
+from kiln.errors import Refused
 from kiln.image import formats, place, table
 from kiln.model import budget, gguf, recipes
 from kiln.product import Product
@@ -38,10 +38,6 @@ def names(product: Product) -> None:
     wanted += [native.pin for native in product.native.values()]
     for name in filter(None, wanted):
         pin.load(name)
-    for name, native in product.native.items():
-        for need in native.needs:
-            if need not in product.native:
-                raise Refused(f"native target {name} needs {need!r}, which the product does not have", hint=known(need, product.native))
 
 
 def _table(product: Product) -> table.Table:
