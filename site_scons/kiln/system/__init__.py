@@ -5,20 +5,24 @@
     sandbox      the miniature tree, out of its template
     described    what a tree says of a product
     preflight    everything that is wrong with a tree, before the first minute: a table
+    projects     the repositories of a tree, and how they differ from the pin
     script       one run of build.sh and what it left
+    taken        what came out of it, kept where the next build does not change it
     diagnose     the first true error of one that failed: a table
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kiln import results, stamp
 from kiln.product import Product
 from kiln.progress import Progress, silent
 from kiln.results import Artifact, Artifacts, Input, Toolchain, Tree
-from kiln.system import generations, preflight, sandbox, script
+from kiln.system import generations, preflight, sandbox, script, taken
+from kiln.system.generations import Generation
 
 LABEL = "u:object_r:system_lib_file:s0"
 LIBRARIES = "libraries"
@@ -27,9 +31,10 @@ SANDBOX = "5.1"                # the generation of the miniature tree
 
 @dataclass(frozen=True)
 class Built:
-    """What build.sh gave: the folder of images, the rebuilt libraries (already in system.img), the inputs, the version."""
+    """What build.sh gave: the folder of images (None: only libraries were asked for), the libraries (in system.img too, where there
+    is one), the inputs, the version."""
 
-    images: Path
+    images: Path | None
     libraries: Artifacts
     inputs: tuple[Input, ...]
     version: str
@@ -49,12 +54,34 @@ def build(template: Path, toolchain: Toolchain, product: Product, into: Path, *,
     preflight.check(tree, product.system.name, targets, product.board.abi)
     out, files = script.build(tree, row, product.system.name, targets, product.board.abi, epoch=product.image.epoch,
                            home=into / "home", log=log, jobs=jobs, progress=progress)
-    phone = out / "packages" / "phone"
-    made = {name: target for target in targets for name in row.made_by(target)}
-    items = tuple(_artifact(file, made[name], phone, product.board.abi) for name, file in sorted(files.items()))
-    libraries = Artifacts(items, key)
+    libraries = Artifacts(_artifacts(files, row, targets, out, product.board.abi), key)
     results.save(libraries, into / LIBRARIES)
-    return Built(phone / "images", libraries, (loader.input,), generations.version(tree))
+    return Built(out / "packages" / "phone" / "images", libraries, (loader.input,), generations.version(tree))
+
+
+def build_given(tree: Path, product: Product, targets: Sequence[str], into: Path, *, inputs: tuple[Input, ...], log: Path, jobs: int,
+                progress: Progress = silent) -> Built:
+    """Build `targets` in a tree that somebody gave. What comes is copied to `into`: the next build in the tree, ours or not, changes it.
+
+    The key of the libraries is made of their bytes, so what is made of equal libraries stays. Raises as build() does.
+    """
+    preflight.check(tree, product.system.name, targets, product.board.abi)
+    row = generations.of(tree)
+    out, files = script.build(tree, row, product.system.name, targets, product.board.abi, epoch=product.image.epoch,
+                              home=into / "home", log=log, jobs=jobs, progress=progress)
+    made = _artifacts(files, row, targets, out, product.board.abi)
+    items = tuple(replace(item, file=taken.take(item.file, into / LIBRARIES / item.file.name)) for item in made)
+    libraries = Artifacts(items, stamp.key(*(f"{item.dest} {item.sha256}" for item in items)))
+    results.save(libraries, into / LIBRARIES)
+    images = None
+    if preflight.whole(targets):
+        images = taken.all_of(out / "packages" / "phone" / "images", into / "images")
+    return Built(images, libraries, inputs, generations.version(tree))
+
+
+def _artifacts(files: dict[str, Path], row: Generation, targets: Sequence[str], out: Path, abi: str) -> tuple[Artifact, ...]:
+    made = {name: target for target in targets for name in row.made_by(target)}
+    return tuple(_artifact(file, made[name], out / "packages" / "phone", abi) for name, file in sorted(files.items()))
 
 
 def _artifact(file: Path, target: str, phone: Path, abi: str) -> Artifact:

@@ -131,6 +131,14 @@ def of(tree: Path) -> Generation:
                   hint=f"known: {known}")
 
 
+def above(folder: Path) -> Path | None:
+    """The tree that a folder lies in, such as third_party/kiln; None if it lies in none."""
+    for root in folder.resolve().parents:
+        if (root / VERSION_FILE).is_file() and (root / ".gn").is_file() and (root / "build.sh").is_file():
+            return root
+    return None
+
+
 def named(name: str) -> Generation:
     """The row of that name."""
     return next(row for row in TABLE if row.name == name)

@@ -50,7 +50,12 @@ class Asked:
     @property
     def images(self) -> bool:
         """Whether whole images are asked for, not libraries alone."""
-        return not {"images", "make_packages", "make_all"}.isdisjoint(self.targets)
+        return whole(self.targets)
+
+
+def whole(targets: Sequence[str]) -> bool:
+    """Whether these targets are whole images."""
+    return not {"images", "make_packages", "make_all"}.isdisjoint(targets)
 
 
 def check(tree: Path, product: str, targets: Sequence[str], abi: str) -> None:

@@ -41,6 +41,13 @@ def own(env: Any) -> None:
         here = Path(env.Dir("#").get_abspath())
         given = settings.read(SCons.Script.ARGLIST, here, _jobs(env))
         _targets(SCons.Script.COMMAND_LINE_TARGETS, here, given.build)
+        if given.update:
+            if SCons.Script.COMMAND_LINE_TARGETS:
+                raise Refused("update moves a pin and builds nothing", hint=f"run it alone: scons update={given.update}")
+            SCons.Script.COMMAND_LINE_TARGETS.append("update")
+            asked = SCons.Script.BUILD_TARGETS
+            asked.append("update")
+            asked._add_Default = asked._clear = asked._do_nothing       # as where a target was typed: no default is built
         env["KILN_SETTINGS"] = given
         # SCons asks its default environment about every plain source; with default tools that starts gcc four times.
         SCons.Script.DefaultEnvironment(tools=[])

@@ -35,7 +35,7 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
         items = [item for one in natives for item in outside.result(env, results.Artifacts, one).items]
         placed = place.place(product, found, tuple(items), gguf)
         log = run.rotate(folder / "logs" / "image.log")
-        made = room.bake(product, found, placed, inputs=_inputs(env, product, gguf), steps=_steps(env, base, natives, model),
+        made = room.bake(product, found, placed, inputs=_inputs(env, product, found, gguf), steps=_steps(env, base, natives, model),
                          into=folder / "images", scratch=folder / "image", log=log, key=key, progress=bar)
         results.save(made, folder / "images")
         return [output.file for output in made.outputs]
@@ -50,10 +50,11 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
     return outside.node(env, step, [base, *natives, model])
 
 
-def _inputs(env: Any, product: Product, gguf: results.Gguf) -> tuple[results.Input, ...]:
+def _inputs(env: Any, product: Product, base: results.Base, gguf: results.Gguf) -> tuple[results.Input, ...]:
     """Every input of the image, as the manifest lists them; the kernel that only the virtual board boots is none of it."""
-    pins = {product.sdk, product.board.loader, product.model.pin, *(native.pin for native in product.native.values())}
-    rows = [outside.result(env, results.Tree, env.PinnedSource(name)).input for name in pins if name]
+    pins = {product.sdk, product.model.pin, *(native.pin for native in product.native.values())}
+    rows = [*base.inputs]
+    rows += [outside.result(env, results.Tree, env.PinnedSource(name)).input for name in pins if name]
     given: Path | None = env["KILN_MODEL"]
     if given:
         # A model of our own data is as pinned as the code; one that a person names is not.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import SCons.Action
 from kiln import product as products
 from kiln import share, stamp
 from kiln.product import Product
-from kiln.tools import boundary, settings
+from kiln.tools import boundary, ohos, settings
 
 
 def product(env: Any, name: str = "", **given: str) -> Product:
@@ -26,6 +27,7 @@ def product(env: Any, name: str = "", **given: str) -> Product:
         made = products.load(name or asked.product)
         env["KILN_PRODUCT"] = made
         env["KILN_MODEL"] = model_file(asked, made)
+        env["KILN_OHOS"] = ohos.tree(asked, made)
         env["KILN_PREFLIGHT"] = _preflight(env, asked, made)
     return made
 
@@ -41,7 +43,9 @@ def _preflight(env: Any, asked: settings.Settings, made: Product) -> Any:
     """What can refuse a build in its first second: a node, so that -h, -n and -q do none of it."""
     model = env["KILN_MODEL"]
     header = env.Value(f"{model} {_state(model)}" if model else made.model.pin)
-    sources = [env.Value(products.canonical(made)), header, env.Value(os.environ.get("PATH", ""))]
+    tree: Path | None = env["KILN_OHOS"]
+    state = ohos.state(tree, asked.strict) if tree else ""
+    sources = [env.Value(products.canonical(made)), header, env.Value(os.environ.get("PATH", "")), env.Value(state)]
     node = env.Command(str(asked.build / made.name / "preflight.json"), sources, SCons.Action.Action(_check, None))
     env.Precious(node)
     return node
@@ -62,4 +66,8 @@ def _check(target: Sequence[Any], source: Sequence[Any], env: Any) -> None:
         from kiln.tools import preflight
 
         text = preflight.check(made, env["KILN_MODEL"], asked)
+        tree: Path | None = env["KILN_OHOS"]
+        if tree:
+            ohos.check(tree, made)
+            sys.stdout.write(ohos.told([ohos.compare(tree, made, asked.strict).line]))
         stamp.write(Path(target[0].get_abspath()), text)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiln.errors import Refused, known
+from kiln.system import generations
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,10 @@ CHOICES = {"flag": ("0", "1"), "consent": ("0", "1", "userdata")}
 VARIABLES = (
     Variable("product", "virt", "which product: a file of products/"),
     Variable("model", "", "a GGUF to bake instead of the product's (told in the manifest as not pinned)", "path"),
-    Variable("build", "build", "where everything is built", "path"),
+    Variable("ohos", "", "an OpenHarmony tree: its own build.sh makes libraries and images, as the product says", "path"),
+    Variable("strict", "0", "1: refuse an OpenHarmony tree that is not at its pinned commits", "flag"),
+    Variable("update", "", "move a pin: openharmony (with ohos=PATH)"),
+    Variable("build", "build", "where everything is built [in an OpenHarmony tree: its out/kiln]", "path"),
     Variable("cache", "", "downloads and kept results [XDG_CACHE_HOME or ~/.cache, then /kiln]", "path"),
     Variable("mirror", "", "a folder of pinned inputs, asked before the network", "path"),
     Variable("offline", "0", "1: take nothing from the network", "flag"),
@@ -45,6 +49,9 @@ class Settings:
 
     product: str
     model: Path | None
+    ohos: Path | None
+    strict: bool
+    update: str
     build: Path
     cache: Path
     mirror: Path | None
@@ -71,12 +78,15 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
             raise Refused(f"variable {name} is given twice", hint="give it once")
         seen.add(name)
         values[name] = value
+    if "build" not in seen and (tree := generations.above(here / "_")):
+        values["build"] = str(tree / "out" / "kiln")    # OpenHarmony's loader scans every folder of third_party and the like, but not out/
     for variable in VARIABLES:
         _fits(variable, values[variable.name])
     cache = values["cache"] or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kiln")
     return Settings(
         product=values["product"], build=_path(here, values["build"]), cache=_path(here, cache),
         model=_path(here, values["model"]) if values["model"] else None,
+        ohos=_path(here, values["ohos"]) if values["ohos"] else None, strict=values["strict"] == "1", update=values["update"],
         mirror=_path(here, values["mirror"]) if values["mirror"] else None,
         offline=values["offline"] == "1", made=values["made"] == "1", ccache=values["ccache"] == "1",
         jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""System: OpenHarmony's libraries and base images out of a tree's own build.sh; the sandbox's miniature tree for virt."""
+"""System: OpenHarmony's libraries and base images out of a tree's own build.sh: the tree that was given, or the miniature one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kiln import product as products
 from kiln import results, share, stamp
 from kiln.product import Product
 from kiln.progress import bar
-from kiln.tools import outside
+from kiln.tools import boundary, ohos, outside
 from kiln.tools.settings import Settings
 
 REVISION = 1
@@ -19,6 +19,39 @@ REVISION = 1
 
 def system(env: Any, product: Product, sdk: Any) -> Any:
     """The node of the Base: the images that Kiln injects into, with the rebuilt libraries in them."""
+    tree: Path | None = env["KILN_OHOS"]
+    return _given(env, product, tree) if tree else _miniature(env, product, sdk)
+
+
+def _given(env: Any, product: Product, tree: Path) -> Any:
+    """A tree of somebody's own. Its sources are no sources of the node: its version, its commits and our patches are."""
+    settings: Settings = env["KILN_SETTINGS"]
+    folder = settings.build / product.name / "system"
+    asked = ohos.targets(product)
+    with boundary.reading():
+        constants = (str(REVISION), products.canonical(product.system), product.board.abi, str(product.image.epoch), *asked, *ohos.identity(tree))
+
+    def make(key: str) -> Sequence[Path]:
+        from kiln import run
+        from kiln import system as room
+        from kiln.image import base
+        from kiln.system import sandbox
+
+        log = run.rotate(settings.build / product.name / "logs" / "system.log")
+        ohos.check(tree, product)
+        applied = ohos.apply(settings, tree)
+        built = room.build_given(tree, product, asked, folder, inputs=ohos.inputs(tree, product, applied), log=log, jobs=settings.jobs, progress=bar)
+        assert built.images
+        found = base.read(built.images, inputs=built.inputs, sandbox=(tree / sandbox.LIST).is_file(), version=built.version)
+        results.save(found, folder)
+        return [part.image for part in found.partitions if part.image]
+
+    step = outside.Step("system", f"{', '.join(asked)} of {product.system.name} in {tree}", folder, make, lambda: (), constants, foreign=True,
+                        live="ohos" in settings.dev)
+    return outside.node(env, step, [])
+
+
+def _miniature(env: Any, product: Product, sdk: Any) -> Any:
     settings: Settings = env["KILN_SETTINGS"]
     folder = settings.build / product.name / "system"
     template = share.folder("sandbox") / product.base.sandbox
@@ -35,6 +68,7 @@ def system(env: Any, product: Product, sdk: Any) -> Any:
         toolchain = outside.result(env, results.Toolchain, sdk)
         built = room.build(template, toolchain, product, folder, loader=outside.result(env, results.Tree, loader), key=key,
                            log=log, jobs=settings.jobs, progress=bar)
+        assert built.images
         found = base.read(built.images, key=key, inputs=built.inputs, sandbox=True)
         results.save(found, folder)
         return [part.image for part in found.partitions if part.image]

@@ -58,13 +58,21 @@ def _doctor(env: Any) -> Sequence[str]:
     from kiln import doctor
     from kiln.errors import Refused
     from kiln.image import tools
+    from kiln.tools import ohos
 
     settings: Settings = env["KILN_SETTINGS"]
     report = doctor.examine(env["KILN_PRODUCT"], settings.build, settings.cache, tools.GOOD)
+    lines = [*report.lines, *ohos.recipe(env["KILN_PRODUCT"])]
     if report.missing:
-        sys.stdout.write("\n".join(report.lines) + "\n")
+        sys.stdout.write("\n".join(lines) + "\n")
         raise Refused(f"this machine lacks {', '.join(report.missing)}", hint=report.command)
-    return report.lines
+    return lines
+
+
+def _update(env: Any) -> Sequence[str]:
+    from kiln.tools import update
+
+    return update.update(env)
 
 
 def _distclean(env: Any) -> Sequence[str]:
@@ -86,6 +94,7 @@ TABLE = (
     Verb("chat", ("image", "board"), _chat, "boot the image (or take the board that runs it) and talk to it"),
     Verb("flash", ("image",), _flash, "what would be written to the board that is plugged in; yes=1 or yes=userdata: write it", _flashable),
     Verb("doctor", (), _doctor, "what this machine lacks, and the one command that installs it"),
+    Verb("update", (), _update, "update=PIN: move a pin, and do nothing else"),
     Verb("distclean", (), _distclean, "remove everything below build/"),
 )
 
