@@ -88,6 +88,9 @@ static void configure(void) {
     for (size_t i = 0; i < COUNT(folders); i++)
         cfg_read_folder(folders[i]);
     say("init", "%d services are configured", service_count);
+    const char *wanted = param_get("kiln.service");
+    if (wanted && !service_find(wanted))
+        say("init", "no service %s is configured: is its cfg imported, and JSON?", wanted);
 }
 
 static void jobs_run(void) {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,10 +52,21 @@ static bool loader(const char *file, char *out, size_t room) {
     return found;
 }
 
+/* In an image whose files have SELinux labels one without is denied on a board: here labels are the only thing asked of. */
+static bool unlabeled(const char *file) {
+    char folder[ARG_MOST + 1], label[256];
+    snprintf(folder, sizeof folder, "%s", file);
+    *strrchr(folder, '/') = 0;
+    return lgetxattr(*folder ? folder : "/", "security.selinux", label, sizeof label) > 0
+        && lgetxattr(file, "security.selinux", label, sizeof label) <= 0 && errno == ENODATA;
+}
+
 static void exec_failed(struct service *service, int code) {
     char wanted[128];
     if (code == ENOENT && !access(service->path[0], F_OK) && loader(service->path[0], wanted, sizeof wanted))
         snprintf(service->last, sizeof service->last, "%s needs the loader %s, which is not there", service->path[0], wanted);
+    else if (code == ENODATA)
+        snprintf(service->last, sizeof service->last, "%.80s has no SELinux label: an enforcing board denies it", service->path[0]);
     else
         snprintf(service->last, sizeof service->last, "cannot execute %s: %s", service->path[0], strerror(code));
     say("init", "service %s: %s", service->name, service->last);
@@ -85,7 +97,9 @@ static _Noreturn void become(const struct service *service, int output, int repo
     if (service->importance)
         setpriority(PRIO_PROCESS, 0, service->importance);
     gid_t group = service->gid_count ? service->gids[0] : 0;
-    if (!setgroups((size_t)service->gid_count, service->gids) && !setgid(group) && !setuid(service->uid) && !chdir("/"))
+    if (unlabeled(service->path[0]))
+        errno = ENODATA;
+    else if (!setgroups((size_t)service->gid_count, service->gids) && !setgid(group) && !setuid(service->uid) && !chdir("/"))
         execv(service->path[0], service->path);
     int code = errno;
     if (write(report, &code, sizeof code) < 0)

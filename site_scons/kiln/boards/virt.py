@@ -34,6 +34,10 @@ GUEST = "10.0.2.15"
 KEPT = 400                             # console lines that we remember
 REBOOT = 60                            # seconds until init begins again
 _PANIC = re.compile(r"\[ *[\d.]+\] Kernel panic - not syncing")    # init's and services' lines name who speaks
+# What init says of a mount or a service that cannot be, and how programs complain.
+_CAUSE = re.compile(r"\] init: ((?:\S*: )?.*(?:no such device after|cannot mount|is dropped:|cannot execute|needs the loader|has no SELinux label|"
+                    r"no service \S+ is configured|\.cfg: (?!.*conditions are)).*)")
+_ERROR = re.compile(r"error|fail|cannot|Error|not found|invalid", re.I)
 _PORT_TAKEN = "Could not set up host forwarding rule"
 
 
@@ -85,6 +89,8 @@ class VirtualBoard:
     control: Control
     up: bool = False
     starts: int = 1
+    causes: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -101,11 +107,20 @@ class VirtualBoard:
         for line in self.console.fresh():
             panic = panic or (line if _PANIC.match(line) else "")
             self.up = self.up or "init: the network is up" in line
-            if re.search(rf"init: .*service {re.escape(self.service)}(: \d+ exits in| is dropped:)", line):
-                raise self.failure(f"{self.service} does not stay up")
+            if (found := _CAUSE.search(line)) and len(self.causes) < 8:
+                self.causes.append(found[1])
+            if (found := re.search(rf"\] {re.escape(self.service)}: (.*)", line)) and _ERROR.search(line):
+                self.complaints.append(found[1])
+            if re.search(rf"init: (service {re.escape(self.service)}: \d+ exits in|no service {re.escape(self.service)} is|.*service {re.escape(self.service)} is dropped:)", line):
+                raise self.failure(f"{self.service} does not stay up: {self._cause()}")
         if dead or panic or self.console.starts > self.starts:
             why = f"QEMU: {' '.join(self.said)}" if self.said else panic or f"the board {'switched itself off' if dead else 'restarted by itself'}"
             raise self.failure(one_line(why, 400))
+
+    def _cause(self) -> str:
+        """What init said of it first, or the mount that failed and what the service itself said."""
+        mine = [line for line in self.causes if self.service in line]
+        return one_line("; ".join(mine[:1] or [*self.causes[:1], *self.complaints[:1]]), 400) or "it does not say why"
 
     def failure(self, what: str) -> BoardError:
         """The error, with the last console lines and the log's path."""
@@ -199,7 +214,7 @@ def boot(product: Product, images: Images, means: Boot, *, logs: Path) -> Iterat
 def argv(product: Product, disk: Path, means: Boot, ports: Ports, console: Path) -> list[str]:
     """QEMU's command line."""
     local = ipaddress.ip_address(product.service.host).is_loopback
-    words = ["console=ttyAMA0", "quiet", "ohos.boot.hardware=virt", f"kiln.control={ports.guest_control}"]
+    words = ["console=ttyAMA0", "quiet", "ohos.boot.hardware=virt", f"kiln.control={ports.guest_control}", f"kiln.service={product.service.name}"]
     if local:
         words.append(f"kiln.relay={ports.guest_service}")
     net = ["user", "id=n0", "restrict=on", f"hostfwd=tcp:127.0.0.1:{ports.service}-{GUEST}:{ports.guest_service}",

@@ -80,12 +80,13 @@ class Extent:
     written: bool
 
 
-def superblock(image: Path) -> Superblock:
-    """The superblock. Raises ImageError saying what the file is instead, or that it is cut short."""
+def superblock(image: Path, offset: int = 0) -> Superblock:
+    """The superblock of the file system at `offset`. Raises ImageError saying what is there instead, or that it is cut short."""
     try:
         with image.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size - offset
+            stream.seek(offset)
             head = stream.read(2048)
-            size = os.fstat(stream.fileno()).st_size
     except OSError as error:
         raise ImageError(f"cannot be read: {error.strerror}", where=image) from error
     _is_ext4(head, image)
@@ -141,10 +142,10 @@ def _sane(sb: Superblock, image: Path) -> None:
 
 
 class Reader:
-    """An open image: groups, bitmaps, raw inodes. Use as a context manager."""
+    """An open image, or the file system at `offset` of a whole disk: groups, bitmaps, raw inodes. Use as a context manager."""
 
-    def __init__(self, image: Path) -> None:
-        self.image, self.sb = image, superblock(image)
+    def __init__(self, image: Path, offset: int = 0) -> None:
+        self.image, self.sb, self._at = image, superblock(image, offset), offset
         self._fd = os.open(image, os.O_RDONLY)
         self.groups = self._groups()
         self.folders: dict[int, dict[str, int]] = {}      # what files.py has read; an image does not change under a Reader
@@ -159,7 +160,7 @@ class Reader:
         """`count` blocks from block `first` on. Raises ImageError outside of the file system."""
         if not 0 <= first <= first + count <= self.sb.blocks:
             raise ImageError(f"points at block {first}, outside of its {self.sb.blocks} blocks", where=self.image)
-        return os.pread(self._fd, count * self.sb.block, first * self.sb.block)
+        return os.pread(self._fd, count * self.sb.block, self._at + first * self.sb.block)
 
     def descriptors(self) -> bytes:
         """The group descriptors, in whole blocks."""
@@ -192,7 +193,7 @@ class Reader:
         n, index = divmod(number - 1, self.sb.group_inodes)
         if not 0 <= n < len(self.groups):
             raise ImageError(f"has no inode {number}", where=self.image)
-        offset = self.groups[n].inode_table * self.sb.block + index * self.sb.inode_size
+        offset = self._at + self.groups[n].inode_table * self.sb.block + index * self.sb.inode_size
         raw = os.pread(self._fd, self.sb.inode_size, offset)
         if len(raw) != self.sb.inode_size:
             raise ImageError(f"is cut short: inode {number} lies outside", where=self.image)

@@ -67,10 +67,11 @@ def text(reader: Reader, path: str, *, limit: int = 16 << 20) -> bytes | None:
         return None
     if found.size > limit:
         raise ImageError(f"{path} has {found.size} bytes, more than the {limit} that make sense", where=reader.image.name)
-    return _content(reader, found.inode)
+    return content(reader, found.inode)
 
 
-def _content(reader: Reader, number: int) -> bytes:
+def content(reader: Reader, number: int) -> bytes:
+    """The bytes of an inode that has extents; holes are zeros."""
     raw, block = reader.inode(number), reader.sb.block
     size = ext4.size(raw)
     out = bytearray(size)
@@ -92,7 +93,7 @@ def _entries(reader: Reader, number: int) -> dict[str, int]:
 def _parsed(reader: Reader, number: int) -> dict[str, int]:
     if ext4.size(reader.inode(number)) > _LARGEST_FOLDER:
         raise ImageError(f"folder inode {number} is larger than {_LARGEST_FOLDER} bytes", where=reader.image.name)
-    raw, at, block = _content(reader, number), 0, reader.sb.block
+    raw, at, block = content(reader, number), 0, reader.sb.block
     found: dict[str, int] = {}
     while at + 8 <= len(raw):
         inode, step, length = struct.unpack_from("<IHB", raw, at)

@@ -43,7 +43,7 @@ def cfg(product: Product, placement: Placement) -> dict[str, Any]:
     made: dict[str, Any] = {"jobs": [], "services": [started]}
     if placement.model == MODEL:
         made["jobs"].append({"name": "pre-init", "cmds": [f"mkdir {MOUNTS[MODEL]}"]})
-    return _limited(made)
+    return limited(made)
 
 
 def settings(product: Product, placement: Placement) -> dict[str, str]:
@@ -64,7 +64,8 @@ def settings(product: Product, placement: Placement) -> dict[str, str]:
     return made
 
 
-def _limited(made: dict[str, Any]) -> dict[str, Any]:
+def limited(made: dict[str, Any]) -> dict[str, Any]:
+    """The configuration, if init takes its services whole. Raises Refused."""
     for service in made["services"]:
         if len(service["path"]) > ARGUMENTS or any(len(word) > ARGUMENT for word in service["path"]):
             raise Refused(f"service {service['name']} has more than {ARGUMENTS} words, or one of over {ARGUMENT} characters")

@@ -70,17 +70,19 @@ def booted(env: Any) -> Iterator[Any]:
 
 
 def check(env: Any) -> Sequence[str]:
-    """The verb: boot, ask, judge, write the card. Raises BoardError if an answer is wrong."""
+    """The verb: read the image back, boot, ask, judge, write the card. Raises ImageError for a faulty image, BoardError for a wrong answer."""
+    from kiln.image import gate
     from kiln.judge import check as judge
 
     product: Product = env["KILN_PRODUCT"]
     folder = env["KILN_SETTINGS"].build / product.name
+    read_back = gate.check(product, results.load(results.Images, folder / "images" / results.NAME))
     chosen = judge.choose(product, share.root() / product.model.card)
     with booted(env) as board:
         result = judge.check(product, board, chosen, into=folder / "card.json", manifest=folder / "manifest.json")
     if not result.ok:
         raise judge.wrong(product, result)
-    return [*result.lines, f"card       {folder / 'card.json'}"]
+    return [*result.lines, f"image      {read_back}", f"card       {folder / 'card.json'}"]
 
 
 def chat(env: Any) -> Sequence[str]:

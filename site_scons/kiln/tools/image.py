@@ -28,7 +28,7 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
     def make(key: str) -> Sequence[Path]:
         from kiln import image as room
         from kiln import run
-        from kiln.image import place
+        from kiln.image import gate, place
 
         found = outside.result(env, results.Base, base)
         gguf = outside.result(env, results.Gguf, model)
@@ -37,6 +37,7 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
         log = run.rotate(folder / "logs" / "image.log")
         made = room.bake(product, found, placed, inputs=_inputs(env, product, found, gguf), steps=_steps(env, base, natives, model),
                          into=folder / "images", scratch=folder / "image", log=log, key=key, progress=bar)
+        gate.check(product, made)
         results.save(made, folder / "images")
         return [output.file for output in made.outputs]
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +41,26 @@ def _verify(disk: Path, log: Path) -> None:
     said = run(["sgdisk", "-v", disk], log=log).text
     if "No problems found" not in said:
         raise ImageError("sgdisk finds problems in the table that it wrote", where=disk.name, hint=f"log: {log}")
+
+
+def rows(disk: Path) -> tuple[Partition, ...]:
+    """The partitions of a disk's primary table, as they lie there."""
+    with disk.open("rb") as stream:
+        stream.seek(SECTOR)
+        head = stream.read(92)
+        if head[:8] != b"EFI PART":
+            raise ImageError("holds no GPT", where=disk)
+        at, count, size = struct.unpack_from("<QII", head, 72)
+        if size < 128 or count > 1024 or size > 4096:
+            raise ImageError("holds a broken GPT", where=disk)
+        stream.seek(at * SECTOR)
+        raw = stream.read(count * size)
+    made = []
+    for start in range(0, len(raw) - 127, size):
+        first, last = struct.unpack_from("<QQ", raw, start + 32)
+        if raw[start:start + 16] != bytes(16):
+            made.append(Partition(raw[start + 56:start + 128].decode("utf-16-le", "replace").rstrip("\0"), first, last - first + 1, None))
+    return tuple(made)
 
 
 def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path,
