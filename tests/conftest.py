@@ -8,8 +8,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import nnrt_library
 import pytest
 from checkout import ROOT, Built, scons
+from nnrt_api import Nnrt
 
 # Tests start Pythons of their own that import the library; ./kiln runs us with no PYTHONPATH.
 os.environ["PYTHONPATH"] = str(ROOT / "site_scons")
@@ -34,3 +36,9 @@ def virt(cache: Path) -> Built:
 def run_scons() -> Callable[..., subprocess.CompletedProcess[str]]:
     """scons() as a fixture, for tests outside this folder's import path."""
     return scons
+
+
+@pytest.fixture(scope="session")
+def nnrt(virt: Built) -> Nnrt:
+    """The reference NNRt for this machine, loaded: compiled once for each content of its sources."""
+    return Nnrt(nnrt_library.library(virt.build, nnrt_library.gnu(virt.build)))

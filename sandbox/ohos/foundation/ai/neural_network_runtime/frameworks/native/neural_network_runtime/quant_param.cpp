@@ -1,52 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantization parameters: three copied arrays.
-#include "neural_network_runtime/neural_network_runtime.h"
+// Quantization parameters: three copied arrays. That their lengths agree is checked where they are used.
+#include "inner/handles.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-struct NN_QuantParam {
-    void *scales;
-    void *zeroPoints;
-    void *numBits;
-};
+#include <new>
 
 namespace {
-OH_NN_ReturnCode Copy(void **into, const void *from, size_t count, size_t each)
+
+template <class T> OH_NN_ReturnCode Copy(NN_QuantParam *into, std::vector<T> nnrt::Quant::*field, const T *from, size_t count)
 {
-    if (from == nullptr || count == 0 || count > SIZE_MAX / each) {
+    if (into == nullptr || from == nullptr || count == 0 || count > SIZE_MAX / 2 / sizeof(T)) {
         return OH_NN_INVALID_PARAMETER;
     }
-    void *made = malloc(count * each);
-    if (made == nullptr) {
-        return OH_NN_MEMORY_ERROR;
-    }
-    memcpy(made, from, count * each);
-    free(*into);
-    *into = made;
+    (into->quant.*field).assign(from, from + count);
     return OH_NN_SUCCESS;
 }
+
 }
 
 NN_QuantParam *OH_NNQuantParam_Create(void)
 {
-    return static_cast<NN_QuantParam *>(calloc(1, sizeof(NN_QuantParam)));
+    NNRT_CALL(nullptr);
+    return new (std::nothrow) NN_QuantParam;
 }
 
 OH_NN_ReturnCode OH_NNQuantParam_SetScales(NN_QuantParam *quantParams, const double *scales, size_t quantCount)
 {
-    return quantParams == nullptr ? OH_NN_INVALID_PARAMETER : Copy(&quantParams->scales, scales, quantCount, sizeof(double));
+    NNRT_CALL_CODE();
+    return Copy(quantParams, &nnrt::Quant::scales, scales, quantCount);
 }
 
 OH_NN_ReturnCode OH_NNQuantParam_SetZeroPoints(NN_QuantParam *quantParams, const int32_t *zeroPoints, size_t quantCount)
 {
-    return quantParams == nullptr ? OH_NN_INVALID_PARAMETER
-                                  : Copy(&quantParams->zeroPoints, zeroPoints, quantCount, sizeof(int32_t));
+    NNRT_CALL_CODE();
+    return Copy(quantParams, &nnrt::Quant::zeroPoints, zeroPoints, quantCount);
 }
 
 OH_NN_ReturnCode OH_NNQuantParam_SetNumBits(NN_QuantParam *quantParams, const uint32_t *numBits, size_t quantCount)
 {
-    return quantParams == nullptr ? OH_NN_INVALID_PARAMETER : Copy(&quantParams->numBits, numBits, quantCount, sizeof(uint32_t));
+    NNRT_CALL_CODE();
+    return Copy(quantParams, &nnrt::Quant::numBits, numBits, quantCount);
 }
 
 OH_NN_ReturnCode OH_NNQuantParam_Destroy(NN_QuantParam **quantParams)
@@ -54,10 +46,8 @@ OH_NN_ReturnCode OH_NNQuantParam_Destroy(NN_QuantParam **quantParams)
     if (quantParams == nullptr || *quantParams == nullptr) {
         return OH_NN_INVALID_PARAMETER;
     }
-    free((*quantParams)->scales);
-    free((*quantParams)->zeroPoints);
-    free((*quantParams)->numBits);
-    free(*quantParams);
+    delete *quantParams;
     *quantParams = nullptr;
+    NNRT_CALL_CODE();
     return OH_NN_SUCCESS;
 }
