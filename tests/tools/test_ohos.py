@@ -151,6 +151,30 @@ def test_patches_go_in_come_out_and_enter_the_key(checkout: Checkout, grow: Grow
     assert file.read_text() == plain and not git(tree / DEVICE, "status", "--porcelain")
 
 
+def test_unpatch_puts_the_tree_back_and_says_when_there_is_nothing_to_do(checkout: Checkout, grow: Grow, tmp_path: Path) -> None:
+    tree = grow()
+    file = tree / DEVICE / NAME
+    file.chmod(0o640)
+    plain = (file.stat().st_mode, file.read_bytes())
+    assert f"nothing of ours is applied in {tree}" in checkout.run("unpatch", f"ohos={tree}")
+    patch = checkout.root / "patches/openharmony/5.1" / DEVICE / "0001-say.patch"
+    patch.parent.mkdir(parents=True)
+    patch.write_text(PATCH)
+    checkout.run(f"ohos={tree}")
+    with script.locked(tree):
+        assert "builds in this tree" in checkout.run("unpatch", f"ohos={tree}", code=2)
+    ours = file.read_bytes()
+    file.write_bytes(ours + b"// mine\n")
+    assert "was changed after it was patched" in checkout.run("unpatch", f"ohos={tree}", code=2) and file.read_bytes() == ours + b"// mine\n"
+    file.write_bytes(ours)
+    shutil.rmtree(checkout.root / "patches")                           # what is taken out is what was put in, whatever there is now
+    assert f"1 file is as before our patches in {tree}:\n  {DEVICE}/{NAME}" in checkout.run("unpatch", f"ohos={tree}")
+    assert (file.stat().st_mode, file.read_bytes()) == plain and not git(tree / DEVICE, "status", "--porcelain")
+    assert "nothing of ours" in checkout.run("unpatch", f"ohos={tree}")
+    assert "unpatch wants a tree; add ohos=PATH" in checkout.run("unpatch", code=2)
+    assert "absent: is no folder" in checkout.run("unpatch", f"ohos={tmp_path}/absent", code=2)
+
+
 def test_a_patch_that_does_not_fit_stops_the_build_and_touches_nothing(checkout: Checkout, grow: Grow) -> None:
     tree = grow()
     patch = checkout.root / "patches/openharmony/all" / DEVICE / "0001-say.patch"

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kiln import patch, pin, results, share, stamp
 from kiln.errors import Refused
 from kiln.product import Product
-from kiln.system import described, generations, preflight, projects
+from kiln.system import described, generations, preflight, projects, script
 from kiln.system.projects import Difference
 from kiln.tools.settings import Settings
 
@@ -38,6 +40,16 @@ class Compared:
 def tree(settings: Settings, product: Product) -> Path | None:
     """The tree of this run: ohos=PATH, else the one around us for a product that names one."""
     return settings.ohos or (generations.above(share.root()) if product.system.tree else None)
+
+
+def around(settings: Settings, verb: str) -> Path:
+    """The tree of a verb that is about a tree: ohos=PATH, else the one around us. Raises Refused if there is neither, or no folder."""
+    found = settings.ohos or generations.above(share.root())
+    if found is None:
+        raise Refused(f"{verb} wants a tree", hint="add ohos=PATH")
+    if not found.is_dir():
+        raise Refused("is no folder", where=found, hint="ohos= must name the folder that holds build.sh")
+    return found
 
 
 def targets(product: Product) -> tuple[str, ...]:
@@ -92,6 +104,17 @@ def state(found: Path, strict: bool) -> str:
 def apply(settings: Settings, found: Path) -> patch.Applied:
     """Our patches of its generation, all or none. Raises PatchError."""
     return patch.apply(found, patch.series(*patches(found)), journal(settings, found))
+
+
+def unpatch(env: Any) -> list[str]:
+    """Take our patches out of the tree again; lines that say of which files. Raises PatchError, and touches nothing, if one was changed since."""
+    settings: Settings = env["KILN_SETTINGS"]
+    found = around(settings, "unpatch")
+    with script.locked(found) if (found / "out").is_dir() else nullcontext():
+        files = patch.unapply(found, journal(settings, found))
+    if not files:
+        return [f"nothing of ours is applied in {found}"]
+    return [f"{len(files)} {'file is' if len(files) == 1 else 'files are'} as before our patches in {found}:", *(f"  {name}" for name in sorted(files))]
 
 
 def inputs(found: Path, product: Product, applied: patch.Applied) -> tuple[results.Input, ...]:

@@ -69,6 +69,12 @@ def _doctor(env: Any) -> Sequence[str]:
     return lines
 
 
+def _unpatch(env: Any) -> Sequence[str]:
+    from kiln.tools import ohos
+
+    return ohos.unpatch(env)
+
+
 def _update(env: Any) -> Sequence[str]:
     from kiln.tools import update
 
@@ -94,6 +100,7 @@ TABLE = (
     Verb("chat", ("image", "board"), _chat, "boot the image (or take the board that runs it) and talk to it"),
     Verb("flash", ("image",), _flash, "what would be written to the board that is plugged in; yes=1 or yes=userdata: write it", _flashable),
     Verb("doctor", (), _doctor, "what this machine lacks, and the one command that installs it"),
+    Verb("unpatch", (), _unpatch, "take our patches out of the tree ohos=PATH again, byte for byte"),
     Verb("update", (), _update, "update=PIN: move a pin, and do nothing else"),
     Verb("distclean", (), _distclean, "remove everything below build/"),
 )
