@@ -5,71 +5,61 @@
 namespace nnrt {
 namespace {
 
-constexpr Kernel UNARY = {InferUnary, RunUnary}, BINARY = {InferBinary, RunBinary}, MATMUL = {InferMatMul, RunMatMul},
-                 FULL_CONNECTION = {InferFullConnection, RunFullConnection}, SOFTMAX = {InferSoftmax, RunSoftmax};
+#define NNRT_ROW(name, ...) {{Infer##name, Run##name}, {__VA_ARGS__}}
+
+struct Row {
+    Kernel kernel;
+    OH_NN_OperationType operations[25];
+};
+
+constexpr Row ROWS[] = {
+    NNRT_ROW(Unary, OH_NN_OPS_ABS, OH_NN_OPS_CEIL, OH_NN_OPS_CLIP, OH_NN_OPS_COS, OH_NN_OPS_ERF, OH_NN_OPS_EXP,
+        OH_NN_OPS_FLOOR, OH_NN_OPS_GELU, OH_NN_OPS_HARD_SIGMOID, OH_NN_OPS_HSWISH, OH_NN_OPS_LEAKY_RELU, OH_NN_OPS_LOG,
+        OH_NN_OPS_LOGICAL_NOT, OH_NN_OPS_NEG, OH_NN_OPS_RECIPROCAL, OH_NN_OPS_RELU, OH_NN_OPS_RELU6, OH_NN_OPS_ROUND,
+        OH_NN_OPS_RSQRT, OH_NN_OPS_SIGMOID, OH_NN_OPS_SIN, OH_NN_OPS_SQRT, OH_NN_OPS_SQUARE, OH_NN_OPS_SWISH,
+        OH_NN_OPS_TANH),
+    NNRT_ROW(Binary, OH_NN_OPS_ADD, OH_NN_OPS_BIAS_ADD, OH_NN_OPS_DIV, OH_NN_OPS_ELTWISE, OH_NN_OPS_EQUAL,
+        OH_NN_OPS_GREATER, OH_NN_OPS_GREATER_EQUAL, OH_NN_OPS_LESS, OH_NN_OPS_LESS_EQUAL, OH_NN_OPS_LOGICAL_AND,
+        OH_NN_OPS_LOGICAL_OR, OH_NN_OPS_MAXIMUM, OH_NN_OPS_MINIMUM, OH_NN_OPS_MOD, OH_NN_OPS_MUL, OH_NN_OPS_NOT_EQUAL,
+        OH_NN_OPS_POW, OH_NN_OPS_PRELU, OH_NN_OPS_SQUARED_DIFFERENCE, OH_NN_OPS_SUB),
+    NNRT_ROW(MatMul, OH_NN_OPS_MATMUL),
+    NNRT_ROW(FullConnection, OH_NN_OPS_FULL_CONNECTION),
+    NNRT_ROW(Softmax, OH_NN_OPS_SOFTMAX, OH_NN_OPS_LOG_SOFTMAX),
+    NNRT_ROW(LayerNorm, OH_NN_OPS_LAYER_NORM),
+    NNRT_ROW(L2Normalize, OH_NN_OPS_L2_NORMALIZE),
+    NNRT_ROW(Channels, OH_NN_OPS_BATCH_NORM, OH_NN_OPS_INSTANCE_NORM, OH_NN_OPS_SCALE),
+    NNRT_ROW(Reshape, OH_NN_OPS_EXPAND_DIMS, OH_NN_OPS_FLATTEN, OH_NN_OPS_RESHAPE, OH_NN_OPS_SQUEEZE, OH_NN_OPS_UNSQUEEZE),
+    NNRT_ROW(Told, OH_NN_OPS_RANGE, OH_NN_OPS_RANK, OH_NN_OPS_SHAPE),
+    NNRT_ROW(Cast, OH_NN_OPS_CAST),
+    NNRT_ROW(Walk, OH_NN_OPS_BROADCAST_TO, OH_NN_OPS_SLICE, OH_NN_OPS_STRIDED_SLICE, OH_NN_OPS_TILE, OH_NN_OPS_TRANSPOSE),
+    NNRT_ROW(Join, OH_NN_OPS_CONCAT, OH_NN_OPS_STACK),
+    NNRT_ROW(Part, OH_NN_OPS_SPLIT, OH_NN_OPS_UNSTACK),
+    NNRT_ROW(Pad, OH_NN_OPS_PAD),
+    NNRT_ROW(Gather, OH_NN_OPS_GATHER),
+    NNRT_ROW(GatherNd, OH_NN_OPS_GATHER_ND),
+    NNRT_ROW(ScatterNd, OH_NN_OPS_SCATTER_ND),
+    NNRT_ROW(Choose, OH_NN_OPS_SELECT, OH_NN_OPS_WHERE),
+    NNRT_ROW(Fill, OH_NN_OPS_CONSTANT_OF_SHAPE, OH_NN_OPS_FILL),
+    NNRT_ROW(OneHot, OH_NN_OPS_ONE_HOT),
+    NNRT_ROW(Reduce, OH_NN_OPS_ALL, OH_NN_OPS_REDUCE_ALL, OH_NN_OPS_REDUCE_L2, OH_NN_OPS_REDUCE_MAX, OH_NN_OPS_REDUCE_MEAN,
+        OH_NN_OPS_REDUCE_MIN, OH_NN_OPS_REDUCE_PROD, OH_NN_OPS_REDUCE_SUM),
+    NNRT_ROW(Top, OH_NN_OPS_ARG_MAX, OH_NN_OPS_TOP_K),
+    NNRT_ROW(QuantCast, OH_NN_OPS_QUANT_DTYPE_CAST),
+    NNRT_ROW(Window, OH_NN_OPS_AVG_POOL, OH_NN_OPS_CONV2D, OH_NN_OPS_DEPTHWISE_CONV2D_NATIVE, OH_NN_OPS_MAX_POOL),
+};
 
 }
 
 const Kernel *KernelOf(OH_NN_OperationType op)
 {
-    switch (op) {
-        case OH_NN_OPS_ABS:
-        case OH_NN_OPS_CEIL:
-        case OH_NN_OPS_CLIP:
-        case OH_NN_OPS_COS:
-        case OH_NN_OPS_ERF:
-        case OH_NN_OPS_EXP:
-        case OH_NN_OPS_FLOOR:
-        case OH_NN_OPS_GELU:
-        case OH_NN_OPS_HARD_SIGMOID:
-        case OH_NN_OPS_HSWISH:
-        case OH_NN_OPS_LEAKY_RELU:
-        case OH_NN_OPS_LOG:
-        case OH_NN_OPS_LOGICAL_NOT:
-        case OH_NN_OPS_NEG:
-        case OH_NN_OPS_RECIPROCAL:
-        case OH_NN_OPS_RELU:
-        case OH_NN_OPS_RELU6:
-        case OH_NN_OPS_ROUND:
-        case OH_NN_OPS_RSQRT:
-        case OH_NN_OPS_SIGMOID:
-        case OH_NN_OPS_SIN:
-        case OH_NN_OPS_SQRT:
-        case OH_NN_OPS_SQUARE:
-        case OH_NN_OPS_SWISH:
-        case OH_NN_OPS_TANH:
-            return &UNARY;
-        case OH_NN_OPS_ADD:
-        case OH_NN_OPS_BIAS_ADD:
-        case OH_NN_OPS_DIV:
-        case OH_NN_OPS_ELTWISE:
-        case OH_NN_OPS_EQUAL:
-        case OH_NN_OPS_GREATER:
-        case OH_NN_OPS_GREATER_EQUAL:
-        case OH_NN_OPS_LESS:
-        case OH_NN_OPS_LESS_EQUAL:
-        case OH_NN_OPS_LOGICAL_AND:
-        case OH_NN_OPS_LOGICAL_OR:
-        case OH_NN_OPS_MAXIMUM:
-        case OH_NN_OPS_MINIMUM:
-        case OH_NN_OPS_MOD:
-        case OH_NN_OPS_MUL:
-        case OH_NN_OPS_NOT_EQUAL:
-        case OH_NN_OPS_POW:
-        case OH_NN_OPS_PRELU:
-        case OH_NN_OPS_SQUARED_DIFFERENCE:
-        case OH_NN_OPS_SUB:
-            return &BINARY;
-        case OH_NN_OPS_MATMUL:
-            return &MATMUL;
-        case OH_NN_OPS_FULL_CONNECTION:
-            return &FULL_CONNECTION;
-        case OH_NN_OPS_SOFTMAX:
-        case OH_NN_OPS_LOG_SOFTMAX:
-            return &SOFTMAX;
-        default:
-            return nullptr;
+    for (const Row &row : ROWS) {
+        for (OH_NN_OperationType has : row.operations) {
+            if (has == op && op != 0) {
+                return &row.kernel;
+            }
+        }
     }
+    return nullptr;
 }
 
 }

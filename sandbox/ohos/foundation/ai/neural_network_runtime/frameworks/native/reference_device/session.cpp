@@ -147,6 +147,9 @@ private:
                 memcpy(slot.data, view.data, view.Size());
             }
             slot.dims.assign(view.shape.dims, view.shape.dims + view.shape.rank);
+            if (slot.dims.empty() && plan_->outputs[i].dims.size() == 1) {
+                slot.dims.push_back(1);          // a scalar that was declared as one element
+            }
         }
         return true;
     }
