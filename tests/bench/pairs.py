@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -25,3 +26,8 @@ def _timed(work: Callable[[], object], before: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def peak() -> float:
+    """The most memory that this process or a child of it ever held, in MB: other tests' too, so an upper bound."""
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024 / 1e6

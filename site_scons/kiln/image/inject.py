@@ -45,7 +45,7 @@ def inject(image: Path, into: Path, items: Sequence[Artifact], *, mount: str, li
     try:
         plan = _write(image, work / into.name, items, mount, limit, epoch, log, progress)
         proof.unchanged(image, work / into.name, plan.touched)
-        (work / into.name).replace(into)
+        spans.put(work / into.name, into)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return tuple(mount + path for path in plan.replaced)

@@ -66,6 +66,15 @@ def move(source: int, out: int, at: int, to: int, length: int, tell: Tell = quie
         tell(count)
 
 
+def put(beside: Path, into: Path) -> Path:
+    """A finished file to its name; what lay there goes first, and a run that is killed between has no stamp and makes it again.
+
+    ext4 flushes a file that is renamed over another (auto_da_alloc), so that a bake would wait for the disk.
+    """
+    into.unlink(missing_ok=True)
+    return beside.replace(into)
+
+
 def weight(files: Iterable[Path]) -> int:
     """Bytes on the disk of sparse files: what a copy of them has to move."""
     return sum(file.stat().st_blocks * 512 for file in files)

@@ -30,7 +30,7 @@ def put(source: Path, into: Path, own: bool, tell: spans.Tell) -> Path:
         os.link(source, beside)
     else:
         spans.copy(source, beside, tell)
-    return beside.replace(into)
+    return spans.put(beside, into)
 
 
 def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path,

@@ -78,5 +78,5 @@ def pack(product: Product, partitions: Sequence[Partition], table: Path, into: P
                 spans.place(row.image, out.fileno(), row.start * SECTOR, update)
         digest = spans.digest(beside, update)
     _verify(beside, log)
-    beside.replace(file)
+    spans.put(beside, file)
     return (Output(file, "gpt", file.stat().st_size, digest),)

@@ -6,8 +6,9 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +22,8 @@ from kiln.progress import Progress, silent
 from kiln.results import Output, Partition
 
 NAME = "update.raw.img"
+_ZEROS = bytes(1 << 20)
+_AHEAD = 16                            # pieces of a MiB that a digest may lag behind
 _PARAMETER = 0x2000                    # sectors before the first partition: Rockchip's place for the table
 
 
@@ -39,33 +42,56 @@ def items(partitions: Sequence[Partition], loader: bytes, text: str) -> tuple[It
     return (Item("package-file", "package-file", 0, NOWHERE, listed.encode()), *found)
 
 
-def write(out: IO[bytes], at: int, text: str, parts: Sequence[Item], tell: spans.Tell) -> None:
-    """The RKAF from offset `at` of a new file on, without its checksum."""
-    offsets, length = rockchip.layout(parts)
-    out.truncate(at + length)
-    os.pwrite(out.fileno(), rockchip.rkaf_head(text, parts), at)
-    for item, offset in zip(parts, offsets, strict=True):
-        if isinstance(item.data, bytes):
-            os.pwrite(out.fileno(), item.data, at + offset)
-        else:
-            spans.place(item.data, out.fileno(), at + offset, tell)
+def write(out: IO[bytes], at: int, text: str, parts: Sequence[Item], digests: Sequence[Any], tell: spans.Tell) -> None:
+    """The RKAF from offset `at` of a new file on, with its checksum; the whole file goes through hashlib's `digests` as it is written.
 
-
-def seal(out: IO[bytes], at: int, digests: Sequence[Any], tell: spans.Tell) -> None:
-    """Append the checksum of what lies from `at` on; the whole file goes through hashlib's `digests`, all in one reading.
-
-    Each digest has a thread, since hashlib lets go of the lock: MD5 alone takes twice as long as all the rest.
+    Each digest has a thread, since hashlib lets go of the lock: MD5 alone takes as long as all the rest, twice over.
     """
-    end, check = os.fstat(out.fileno()).st_size, 0
-    for one in digests:
-        one.update(os.pread(out.fileno(), at, 0))
-    with ThreadPoolExecutor(len(digests)) as pool:
-        for piece in spans.pieces(out, at, end, tell):
-            waiting = [pool.submit(one.update, piece) for one in digests]
+    to, check = at, 0
+    out.truncate(at + rockchip.layout(parts)[1])
+    with _Hashes(digests) as hashes:
+        hashes.update(os.pread(out.fileno(), at, 0))
+        for piece in _bytes(text, parts, tell):
+            hashes.update(piece)
             check = rockchip.crc(piece, check)
-            for future in waiting:
-                future.result()
+            if piece != _ZEROS[:len(piece)]:         # zeros stay a hole
+                os.pwrite(out.fileno(), piece, to)
+            to += len(piece)
     append(out, struct.pack("<I", check), digests)
+
+
+def _bytes(text: str, parts: Sequence[Item], tell: spans.Tell) -> Iterator[bytes]:
+    """All of it but the checksum, in order, a MiB at most at a time."""
+    offsets, length = rockchip.layout(parts)
+    yield rockchip.rkaf_head(text, parts)
+    for item, start, end in zip(parts, offsets, (*offsets[1:], length), strict=True):
+        if isinstance(item.data, bytes):
+            yield item.data
+        else:
+            with item.data.open("rb") as stream:
+                yield from spans.pieces(stream, 0, item.size, tell)
+        yield bytes(end - start - item.size)
+
+
+class _Hashes:
+    """A thread for each digest, at most AHEAD pieces behind."""
+
+    def __init__(self, digests: Sequence[Any]) -> None:
+        self._each = [(one, ThreadPoolExecutor(1)) for one in digests]
+        self._waiting: deque[list[Future[None]]] = deque()
+
+    def __enter__(self) -> _Hashes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _, thread in self._each:
+            thread.shutdown()          # waits for what it was given
+
+    def update(self, piece: bytes) -> None:
+        self._waiting.append([thread.submit(one.update, piece) for one, thread in self._each])
+        if len(self._waiting) > _AHEAD:
+            for done in self._waiting.popleft():
+                done.result()
 
 
 def append(out: IO[bytes], text: bytes, digests: Sequence[Any]) -> None:
@@ -81,8 +107,7 @@ def pack(product: Product, partitions: Sequence[Partition], table: Path, into: P
     text, digest = tables.read(table).text, hashlib.sha256()
     parts = items(partitions, rockchip.loader(table), text)
     beside, file = into / f".{NAME}.tmp", into / NAME
-    with beside.open("w+b") as out, progress(2 * spans.weight(row.image for row in partitions if row.image), "pack rkaf") as update:
-        write(out, 0, text, parts, update)
-        seal(out, 0, [digest], update)
-    beside.replace(file)
+    with beside.open("w+b") as out, progress(spans.weight(row.image for row in partitions if row.image), "pack rkaf") as update:
+        write(out, 0, text, parts, [digest], update)
+    spans.put(beside, file)
     return (Output(file, "rkaf", file.stat().st_size, digest.hexdigest()),)

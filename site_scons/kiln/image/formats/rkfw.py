@@ -26,11 +26,10 @@ def pack(product: Product, partitions: Sequence[Partition], table: Path, into: P
     head = rockchip.rkfw_head(text, product.image.epoch, loader, rockchip.layout(parts)[1] + _CHECK) + loader
     beside, file = into / f".{NAME}.tmp", into / NAME
     total, seal = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    with beside.open("w+b") as out, progress(2 * spans.weight(row.image for row in partitions if row.image), "pack rkfw") as update:
+    with beside.open("w+b") as out, progress(spans.weight(row.image for row in partitions if row.image), "pack rkfw") as update:
         out.write(head)
         out.flush()
-        rkaf.write(out, len(head), text, parts, update)
-        rkaf.seal(out, len(head), [total, seal], update)
+        rkaf.write(out, len(head), text, parts, [total, seal], update)
         rkaf.append(out, seal.hexdigest().encode(), [total])
-    beside.replace(file)
+    spans.put(beside, file)
     return (Output(file, "rkfw", file.stat().st_size, total.hexdigest()),)

@@ -107,7 +107,7 @@ def pack(product: Product, partitions: Sequence[Partition], table: Path, into: P
                 beside = into / f".{file.name}.tmp"
                 write(row.image, beside, update)
                 digest = spans.digest(beside, update)
-                beside.replace(file)
+                spans.put(beside, file)
                 outputs.append(Output(file, "sparse", file.stat().st_size, digest, row.name, row.start * SECTOR))
     text = directory.put(table, into / "parameter.txt", False, spans.quiet)
     outputs.append(Output(text, "sparse", text.stat().st_size, spans.digest(text)))
