@@ -102,8 +102,25 @@ void partitions_name(void) {
         free(found);
 }
 
+/* A fstab names the controller of its board, which this one has not: /dev/block/platform/fe310000.sdhci/by-name is ours, too. */
+static void controller_stand_in(const char *device) {
+    static const char platform[] = "/dev/block/platform/";
+    char folder[512], link[512];
+    const char *end = strstr(device, "/by-name/");
+    if (strncmp(device, platform, sizeof platform - 1) || !end || (size_t)(end - device) >= sizeof folder - 16)
+        return;
+    snprintf(folder, sizeof folder, "%.*s", (int)(end - device), device);
+    if (!access(folder, F_OK))
+        return;
+    folders(folder);
+    snprintf(link, sizeof link, "%.480s/by-name", folder);
+    if (!symlink("/dev/block/by-name", link))
+        say("init", "the disk of this board stands in for %s", folder + sizeof platform - 1);
+}
+
 static bool device_wait(const char *device) {
     struct stat is;
+    controller_stand_in(device);
     for (int waited = 0; stat(device, &is); waited += 10) {
         if (waited >= WAIT_MS)
             return false;

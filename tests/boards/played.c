@@ -38,7 +38,9 @@ static void serve(int port) {
 }
 
 int main(int count, char **word) {
-    const char *play = count > 1 ? word[1] : "";
+    const char *play = count > 1 ? word[1] : "", *port = getenv("LLAMA_ARG_PORT");
+    if (count == 1 && port)                    /* as the image starts a server: without a word, all in the environment */
+        serve(atoi(port));
     if (!strcmp(play, "serve"))
         serve(atoi(word[2]));
     if (!strcmp(play, "crash"))

@@ -214,7 +214,7 @@ def boot(product: Product, images: Images, means: Boot, *, logs: Path) -> Iterat
 def argv(product: Product, disk: Path, means: Boot, ports: Ports, console: Path) -> list[str]:
     """QEMU's command line."""
     local = ipaddress.ip_address(product.service.host).is_loopback
-    words = ["console=ttyAMA0", "quiet", "ohos.boot.hardware=virt", f"kiln.control={ports.guest_control}", f"kiln.service={product.service.name}"]
+    words = ["console=ttyAMA0", "quiet", f"ohos.boot.hardware={product.system.name}", f"kiln.control={ports.guest_control}", f"kiln.service={product.service.name}"]
     if local:
         words.append(f"kiln.relay={ports.guest_service}")
     net = ["user", "id=n0", "restrict=on", f"hostfwd=tcp:127.0.0.1:{ports.service}-{GUEST}:{ports.guest_service}",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ def check(product: Product, images: Images) -> str:
         return "not read back: image.formats holds neither directory nor gpt"
     made = json.loads(images.manifest.read_text())
     rows = _table(images)
-    parts = _parts(images, rows)
     placed: list[Mapping[str, Any]] = made["files"]
+    parts = _parts(images, rows, {"system", "vendor", *(one["partition"] for one in placed)})
     for name in sorted({one["partition"] for one in placed} - set(parts)):
         raise ImageError(f"has no partition {name}, in which {sum(one['partition'] == name for one in placed)} files of the build lie", where="parameter.txt")
     with Tree(parts) as tree:
@@ -66,8 +66,11 @@ def _table(images: Images) -> tuple[Partition, ...]:
     return tuple(listed or there or ())
 
 
-def _parts(images: Images, rows: Sequence[Partition]) -> dict[str, tuple[Path, int]]:
-    """Where each file system begins: in the whole disk, which boots, else in the folder of images. Each fits its partition."""
+def _parts(images: Images, rows: Sequence[Partition], needed: Collection[str]) -> dict[str, tuple[Path, int]]:
+    """Where each file system begins: in the whole disk, which boots, else in the folder of images. Each fits its partition.
+
+    One that holds nothing of ours may be empty: not every base has an image of sys-prod and chip-prod.
+    """
     disk = next((one.file for one in images.outputs if one.format == "gpt"), None)
     single = {one.partition: one.file for one in images.outputs if one.format == "directory" and one.partition}
     made: dict[str, tuple[Path, int]] = {}
@@ -77,11 +80,11 @@ def _parts(images: Images, rows: Sequence[Partition]) -> dict[str, tuple[Path, i
             raise ImageError(f"has {image.stat().st_size} bytes, its partition {row.name} only {row.size * table.SECTOR}", where=image,
                              hint="it would run into the next partition")
         held = (disk, row.start * table.SECTOR) if disk else (image, 0) if image else None
-        if row.name in MOUNTS and held:
+        if row.name in MOUNTS and held and (row.name in needed or image):
             made[row.name] = held
-            size = ext4.superblock(*made[row.name]).size
+            size = ext4.superblock(*held).size
             if row.size and size > row.size * table.SECTOR:
-                raise ImageError(f"partition {row.name} has {row.size * table.SECTOR} bytes, its file system {size}", where=made[row.name][0])
+                raise ImageError(f"partition {row.name} has {row.size * table.SECTOR} bytes, its file system {size}", where=held[0])
     return made
 
 

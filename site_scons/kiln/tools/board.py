@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ def virtual_board(env: Any, product: Product, sdk: Any) -> Any:
     """The node of the initial RAM disk: the sandbox's init, made with the product's own compiler, and the kernel's modules."""
     settings: Settings = env["KILN_SETTINGS"]
     folder = settings.build / product.name / "board"
+    if not product.board.kernel:
+        return []                      # board=virt is refused for it by virtual()
     kernel = env.PinnedSource(product.board.kernel)
     template = share.folder("sandbox") / "board"
 
@@ -63,10 +66,33 @@ def booted(env: Any) -> Iterator[Any]:
         with hdc.reach(product, settings.board, logs=folder / "logs") as reached:
             yield reached
         return
-    images = results.load(results.Images, folder / "images" / results.NAME)
+    images = _with_disk(product, results.load(results.Images, folder / "images" / results.NAME), folder)
     means = results.load(results.Boot, folder / "board" / results.NAME)
     with virt.boot(product, images, means, logs=folder / "logs") as board:
         yield board
+
+
+def _with_disk(product: Product, images: results.Images, folder: Path) -> results.Images:
+    """The images with a whole disk to boot, which a product with a board of hardware need not have: laid out once per build, sparse."""
+    from kiln import run
+    from kiln.image import table
+    from kiln.image.formats import gpt
+
+    if any(one.format == "gpt" for one in images.outputs):
+        return images
+    single = {one.partition: one.file for one in images.outputs if one.format == "directory"}
+    into, disk = folder / "disk", folder / "disk" / gpt.NAME
+    if not single:
+        raise Refused("the virtual board boots a whole disk or a folder of partitions, and the product makes neither",
+                      hint="image.formats must hold directory or gpt")
+    if not stamp.made(into, images.key):
+        stamp.unmake(into)
+        into.mkdir(parents=True, exist_ok=True)
+        disk.unlink(missing_ok=True)
+        rows = [dataclasses.replace(row, image=single.get(row.name)) for row in table.read(folder / "images" / "parameter.txt").rows]
+        gpt.lay(product, rows, disk, run.rotate(folder / "logs" / "disk.log"))
+        stamp.make(into, images.key, [disk])
+    return dataclasses.replace(images, outputs=(*images.outputs, results.Output(disk, "gpt", disk.stat().st_size, "")))
 
 
 def check(env: Any) -> Sequence[str]:

@@ -63,20 +63,26 @@ def rows(disk: Path) -> tuple[Partition, ...]:
     return tuple(made)
 
 
+def lay(product: Product, partitions: Sequence[Partition], file: Path, log: Path, tell: spans.Tell = spans.quiet) -> Path:
+    """A disk of board.emmc bytes in a file that was not there: the table, and every image in its place."""
+    rows = _checked(ends(partitions, product.board.emmc // SECTOR))
+    with file.open("wb") as out:
+        out.truncate(product.board.emmc // SECTOR * SECTOR)
+    _table(product, rows, file, log)
+    with file.open("r+b") as out:
+        for row, _ in rows:
+            if row.image:
+                spans.place(row.image, out.fileno(), row.start * SECTOR, tell)
+    _verify(file, log)
+    return file
+
+
 def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path,
          progress: Progress = silent) -> tuple[Output, ...]:
     """One file of board.emmc bytes."""
     beside, file = into / f".{NAME}.tmp", into / NAME
     beside.unlink(missing_ok=True)
-    rows = _checked(ends(partitions, product.board.emmc // SECTOR))
-    with beside.open("wb") as out:
-        out.truncate(product.board.emmc // SECTOR * SECTOR)
-    _table(product, rows, beside, log)
-    with beside.open("r+b") as out, progress(2 * spans.weight(row.image for row, _ in rows if row.image), "pack gpt") as update:
-        for row, _ in rows:
-            if row.image:
-                spans.place(row.image, out.fileno(), row.start * SECTOR, update)
-        digest = spans.digest(beside, update)
-    _verify(beside, log)
+    with progress(2 * spans.weight(row.image for row in partitions if row.image), "pack gpt") as update:
+        digest = spans.digest(lay(product, partitions, beside, log, update), update)
     spans.put(beside, file)
     return (Output(file, "gpt", file.stat().st_size, digest),)
