@@ -85,6 +85,16 @@ def test_a_file_is_sent_whole(board: Plugged, dayu: product.Product, tmp_path: P
     assert Path(dest).stat().st_mode & 0o777 == 0o750 and not Path(f"{dest}.part").exists()
 
 
+def test_a_board_without_sha256sum(board: Plugged, dayu: product.Product, tmp_path: Path) -> None:
+    board.play(fault={"no sha256sum": 1})
+    with reach(dayu, board) as there:
+        there.send(Path(__file__), f"{tmp_path}/board/x", 0o644)
+        assert there.run(["sha256sum", __file__])[0] == 127
+        board.change(fault={"no sha256sum": 1, "short": 1})
+        with pytest.raises(BoardError, match="did not arrive whole"):
+            there.send(Path(__file__), f"{tmp_path}/board/y")
+
+
 @pytest.mark.parametrize("fault,said", [({"full": 1}, "no space left on device"), ({"short": 1}, "did not arrive whole"),
                                         ({"cut": 3}, "hdc did not bring the answer to 'mkdir -p'")])
 def test_a_file_that_does_not_arrive(board: Plugged, dayu: product.Product, tmp_path: Path, fault: dict[str, int], said: str) -> None:
@@ -245,6 +255,10 @@ def test_check_and_chat_on_a_board_of_hardware(board: Plugged, virt: Any, tmp_pa
     with host.served(virt.host_tool("llama-server"), gguf.file, log=tmp_path / "server.log", context=512) as server:
         board.play(ports={"8080": int(server.url.rpartition(":")[2])})
         done = scons("product=dayu", "check", cwd=here)
+        assert done.returncode == 2 and "kiln: the board does not run the image of this build: it has no /vendor/bin/llama-server; flash it first" in done.stderr
+        files = json.loads((here / "build/dayu/manifest.json").read_text())["files"]
+        board.change(digests={one["path"]: one["sha256"] for one in files})
+        done = scons("product=dayu", "check", cwd=here)
         assert done.returncode == 0, done.stderr
         said = json.loads((here / "build/dayu/card.json").read_text())
         assert said["check"]["ok"] and said["board"] == {"kind": "hdc", "serial": KEY, "cpu": "rk3568", "cores": os.cpu_count()}
@@ -252,6 +266,10 @@ def test_check_and_chat_on_a_board_of_hardware(board: Plugged, virt: Any, tmp_pa
         argv = [sys.executable, "-m", "SCons", "-Q", "product=dayu", f"board={KEY}", "chat"]
         talk = subprocess.run(argv, cwd=here, input=f"{question.q}\n", text=True, capture_output=True, timeout=120)
         assert talk.returncode == 0 and question.a in talk.stdout and "1 answers; the board runs on" in talk.stdout, talk.stderr
+        board.change(digests={one["path"]: "0" * 64 for one in files})
+        done = scons("product=dayu", "check", cwd=here)
+        assert done.returncode == 2 and "/vendor/bin/llama-server there is another" in done.stderr
+        board.change(digests={one["path"]: one["sha256"] for one in files})
         board.change(boards=[(KEY, "Connected"), (OTHER, "Connected")])
         done = scons("product=dayu", "check", cwd=here)
         assert done.returncode == 2 and f"kiln: 2 boards are plugged in: {KEY} (Connected), {OTHER} (Connected); say which: board={KEY}" in done.stderr

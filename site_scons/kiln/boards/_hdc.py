@@ -152,11 +152,11 @@ def hint(said: Said) -> str:
     return next((todo for mark, todo in _HINTS.items() if mark.lower() in text), "")
 
 
-def digest(file: Path) -> str:
-    """The SHA-256 of a file that is to be sent."""
+def digest(file: Path, name: str) -> str:
+    """A digest of a file that is to be sent: sha256 or md5."""
     try:
         with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            return hashlib.file_digest(stream, name).hexdigest()
     except OSError as error:
         raise BoardError(f"cannot be sent: {error.strerror}", where=file) from error
 

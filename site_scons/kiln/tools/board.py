@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from kiln import results, share, stamp
-from kiln.errors import Refused
+from kiln.errors import BoardError, Refused
 from kiln.product import Product
 from kiln.tools import outside
 from kiln.tools.settings import Settings
 
 REVISION = 1
+_TELLING = ("/vendor/bin/llama-server", "/vendor/etc/kiln.cfg")
 
 
 def virtual_board(env: Any, product: Product, sdk: Any) -> Any:
@@ -64,12 +65,32 @@ def booted(env: Any) -> Iterator[Any]:
     folder: Path = settings.build / product.name
     if not virtual(product, settings):
         with hdc.reach(product, settings.board, logs=folder / "logs") as reached:
+            _runs(reached, results.load(results.Images, folder / "images" / results.NAME), product)
             yield reached
         return
     images = _with_disk(product, results.load(results.Images, folder / "images" / results.NAME), folder)
     means = results.load(results.Boot, folder / "board" / results.NAME)
     with virt.boot(product, images, means, logs=folder / "logs") as board:
         yield board
+
+
+def _runs(board: Any, images: results.Images, product: Product) -> None:
+    """Raise BoardError unless the board runs this very image: a card must not tell of one what another did.
+
+    Asked of the small files that differ between builds; a model of GiBs would take the board's storage a while to read.
+    """
+    named = {one["path"]: one for one in json.loads(images.manifest.read_text())["files"] if one["path"] in _TELLING}
+    code, said = board.run(["sha256sum", *named], timeout=60)
+    wanted = {path: f"{one['sha256']}  {path}" for path, one in named.items()}
+    if code == 127:                    # a toybox without it: the size at least, the fifth word of `ls -l`
+        rows = [line.split() for line in board.run(["ls", "-l", *named], timeout=60)[1].splitlines()]
+        said = "\n".join(f"{row[4]}  {row[-1]}" for row in rows if len(row) > 7)
+        wanted = {path: f"{one['size']}  {path}" for path, one in named.items()}
+    for path, line in wanted.items():
+        if line not in said.splitlines():
+            there = any(row.endswith(f"  {path}") for row in said.splitlines())
+            raise BoardError(f"the board does not run the image of this build: {f'{path} there is another' if there else f'it has no {path}'}",
+                             hint=f"flash it first: scons product={product.name} flash; or take the virtual board: board=virt")
 
 
 def _with_disk(product: Product, images: results.Images, folder: Path) -> results.Images:
