@@ -32,7 +32,7 @@ class Mirror:
 
 @dataclass(frozen=True)
 class Pin:
-    """One upstream at one version. `sha256` and `size` (bytes) are of `file`; `subdir` is the root after unpacking."""
+    """One upstream at one version. `sha256` and `size` (bytes, 0 if nobody recorded it) are of `file`; `subdir` is the root after unpacking."""
 
     kind: str
     version: str

@@ -77,7 +77,7 @@ def _get(pin: Pin, way: Way, wanted: Pin) -> Fetched:
         blob = way.cache.find(pin.sha256, pin.size, held, whole=way.whole)
         if blob is None:
             blob = _bring(pin, way, held)
-    return Fetched(blob, came)
+    return Fetched(blob, replace(came, size=blob.stat().st_size))
 
 
 def _bring(pin: Pin, way: Way, held: IO[str]) -> Path:

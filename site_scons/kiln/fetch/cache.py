@@ -74,16 +74,17 @@ class Cache:
     def find(self, digest: str, size: int, held: IO[str], *, whole: bool = False) -> Path | None:
         """The blob, verified, or None. One that is not what its name says goes to rejected/.
 
-        `held` is the digest's lock. `whole` hashes it whatever the record says.
+        `held` is the digest's lock. `whole` hashes it whatever the record says; a `size` of 0 fits any.
         """
         blob = self.blob(digest)
         try:
             seen = _look(blob)
         except FileNotFoundError:
             return None
-        if not whole and seen["size"] == size and _record(held) == seen:
+        right = size in (0, seen["size"])
+        if not whole and right and _record(held) == seen:
             return blob
-        got = stamp.digest(blob) if seen["size"] == size else "size"
+        got = stamp.digest(blob) if right else "size"
         if got == digest:
             _note(held, seen)
             return blob

@@ -27,7 +27,7 @@ class Wrong(FetchError):
 
 @dataclass
 class Part:
-    """`size` bytes of sha256 `digest` are wanted in `file`; what lies there from before is taken up on entry.
+    """`size` bytes (0: nobody recorded how many) of sha256 `digest` are wanted in `file`; what lies there from before is taken up on entry.
 
     `tag` is what a server said of the bytes so far: its address as shown, its ETag or Last-Modified.
     """
@@ -45,7 +45,7 @@ class Part:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self._out = self.file.open("a+b")
         self._out.seek(0)
-        if self._out.seek(0, 2) > self.size:
+        if self._out.seek(0, 2) > self.size > 0:
             self._out.truncate(0)
         self._out.seek(0)
         while piece := self._out.read(PIECE):
@@ -60,11 +60,17 @@ class Part:
     def write(self, piece: bytes) -> None:
         """Take the next bytes. More than were pinned are refused before they are written."""
         run.go_on(f"{self.file.name[:8]} was fetched")
-        if self.offset + len(piece) > self.size:
+        if self.offset + len(piece) > self.size > 0:
             raise FetchError(f"sends more than the {self.size} bytes that are pinned")
         assert self._out
         self._out.write(piece)
         self._took(piece)
+
+    def learn(self, size: int) -> None:
+        """A server or file says how long it is. Raises FetchError if that is not what was pinned; where nobody recorded it, it holds now."""
+        if size != (self.size or size):
+            raise FetchError(f"is {amount(size)} ({size} bytes) long there, {self.size} bytes are pinned")
+        self.size = size
 
     def restart(self) -> None:
         """Forget what came so far."""
@@ -115,8 +121,7 @@ def copy(source: Path, part: Part) -> None:
     try:
         size = source.stat().st_size
         with source.open("rb") as stream:
-            if size != part.size:
-                raise FetchError(f"is {amount(size)} ({size} bytes) long, {part.size} bytes are pinned")
+            part.learn(size)
             while piece := stream.read(PIECE):
                 part.write(piece)
     except OSError as error:

@@ -205,15 +205,15 @@ def _accept(answer: requests.Response, remote: Remote, part: Part) -> None:
         if part.offset:
             part.restart()
         length = answer.headers.get("Content-Length", "")
-        if length.isdigit() and int(length) != part.size:
-            raise FetchError(f"is {int(length)} bytes long there, {part.size} are pinned")
+        if length.isdigit():
+            part.learn(int(length))
     part.remember(shown(remote.url), _validator(answer))
 
 
 def _ours(answer: requests.Response, part: Part) -> bool:
     match = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    if match and match[3] not in ("*", str(part.size)):
-        raise FetchError(f"is {match[3]} bytes long there, {part.size} are pinned")
+    if match and match[3] != "*":
+        part.learn(int(match[3]))
     return bool(match and int(match[1]) == part.offset)
 
 
