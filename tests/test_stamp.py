@@ -79,6 +79,6 @@ def test_a_result_moves_with_its_folder(tmp_path: Path) -> None:
 
 def test_optional_paths_and_tuples_come_back(tmp_path: Path) -> None:
     rows = (results.Partition("system", 64, 128, tmp_path / "s.img", "g", ("bootable",)), results.Partition("misc", 1, 2, None))
-    base = results.Base(rows, tmp_path / "parameter.txt", "arm64-v8a", "5.1", True,
+    base = results.Base(rows, tmp_path / "parameter.txt", "arm64-v8a", "5.1", "root", "enforcing", True,
                         (results.Input("a", "deb", "1", "0" * 64, 1, "MIT"),), "k")
     assert results.load(results.Base, results.save(base, tmp_path)) == base

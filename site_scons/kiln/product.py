@@ -63,6 +63,8 @@ class Native:
     path: str = ""
     targets: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    # auto: shared where the base's userland has board.abi, else static, since a program of another ABI finds no loader there
+    linkage: Literal["auto", "shared", "static"] = "auto"
 
     def __post_init__(self) -> None:
         if bool(self.pin) == bool(self.path):

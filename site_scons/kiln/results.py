@@ -106,6 +106,19 @@ class Artifacts:
 
 
 @dataclass(frozen=True)
+class SystemBuilt:
+    """What build.sh of a tree gave: the folder of images (None: only libraries were asked for), and the libraries, which are in
+    those images too. `key` changes when a byte of them may have."""
+
+    images: Path | None
+    items: tuple[Artifact, ...]
+    inputs: tuple[Input, ...]
+    version: str                       # of OpenHarmony
+    sandbox: bool
+    key: str
+
+
+@dataclass(frozen=True)
 class Partition:
     """A row of the partition table: sectors of 512 bytes; size 0 means up to the end of the disk."""
 
@@ -119,15 +132,21 @@ class Partition:
 
 @dataclass(frozen=True)
 class Base:
-    """The images that we inject into: the partition table and the image of each partition, and what they are."""
+    """The images that we inject into: the partition table and the image of each partition, and what they are.
+
+    `items` are libraries that a tree rebuilt and that replace the base's own.
+    """
 
     partitions: tuple[Partition, ...]
     parameter: Path
     abi: str                           # of the userland
     version: str                       # of OpenHarmony
+    variant: str                       # of the build: root or user, "" where the base does not say
+    selinux: str                       # enforcing or permissive, "" where the base has no policy
     sandbox: bool
     inputs: tuple[Input, ...]
     key: str
+    items: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True)

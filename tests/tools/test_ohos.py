@@ -22,7 +22,7 @@ from kiln.tools import front
 env = Environment(tools=["openharmony"])
 front.own(env)
 product = env.Product()
-env.Alias("image", env.System(product, None))
+env.Alias("image", env.Base(product, env.System(product, None)))
 env.Verbs()
 Default("image")
 '''
@@ -58,7 +58,7 @@ class Checkout:
         self.run("update=openharmony", f"ohos={tree}")
 
     def base(self, build: str = "build") -> results.Base:
-        return results.load(results.Base, self.root / build / "virt/system" / results.NAME)
+        return results.load(results.Base, self.root / build / "virt/base" / results.NAME)
 
 
 Grow = Callable[..., Path]

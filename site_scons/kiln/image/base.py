@@ -11,24 +11,27 @@ from pathlib import Path
 
 from kiln import stamp
 from kiln.errors import ImageError
-from kiln.image import ext4, files, rockchip, table
+from kiln.image import ext4, files, rockchip, table, unsparse
 from kiln.image.formats.directory import image_name
+from kiln.progress import Progress, silent
 from kiln.results import Base, Input, Partition
 
 NEEDED = ("system", "vendor")
 WRITABLE = ("system", "vendor", "sys-prod", "chip-prod")
 _MACHINES = {40: "armeabi-v7a", 183: "arm64-v8a", 62: "x86_64"}
+_SELINUX = "/system/etc/selinux/config"
 _PARAMETERS = ("/system/etc/param/ohos_const/ohos.para", "/system/etc/param/ohos.para")
 
 
-def read(folder: Path, *, inputs: Sequence[Input] = (), key: str = "", sandbox: bool = False, version: str = "") -> Base:
+def read(folder: Path, *, inputs: Sequence[Input] = (), key: str = "", sandbox: bool = False, version: str = "", expanded: Path | None = None,
+         progress: Progress = silent) -> Base:
     """The base in a folder like OpenHarmony's packages/phone/images. Raises ImageError in one line for whatever is wrong.
 
     `key` says what it was made from; without one it is taken from the bytes of table and images. `version` is what its
-    maker calls it, for a base that does not say.
+    maker calls it, for a base that does not say. Android sparse images are written out as plain ones into `expanded`.
     """
     parameter = folder / "parameter.txt"
-    rows = tuple(_with_image(row, folder) for row in table.read(parameter).rows)
+    rows = tuple(_plain(_with_image(row, folder), expanded, progress) for row in table.read(parameter).rows)
     for row in rows:
         _check(row)
     there = {row.name: row.image for row in rows}
@@ -40,12 +43,23 @@ def read(folder: Path, *, inputs: Sequence[Input] = (), key: str = "", sandbox: 
     assert system is not None
     with ext4.Reader(system) as reader:
         abi, version = abi_of(reader), version_of(reader) or version
-    return Base(rows, parameter, abi, version, sandbox, tuple(inputs), key or _digest(rows, parameter))
+        variant, selinux = variant_of(reader), selinux_of(reader)
+    return Base(rows, parameter, abi, version, variant, selinux, sandbox, tuple(inputs), key or digest(rows, parameter))
 
 
 def _with_image(row: Partition, folder: Path) -> Partition:
     file = folder / image_name(row.name)
     return dataclasses.replace(row, image=file if file.is_file() else None)
+
+
+def _plain(row: Partition, expanded: Path | None, progress: Progress) -> Partition:
+    """The row with its image as a plain one."""
+    if row.image is None or not unsparse.is_sparse(row.image):
+        return row
+    if expanded is None:
+        return row                     # what reads it says that it cannot
+    limit = row.size * table.SECTOR or unsparse.LARGEST
+    return dataclasses.replace(row, image=unsparse.expand(row.image, expanded / row.image.name, limit, progress))
 
 
 def _check(row: Partition) -> None:
@@ -82,7 +96,25 @@ def version_of(reader: ext4.Reader) -> str:
     return ""
 
 
-def _digest(rows: Sequence[Partition], parameter: Path) -> str:
+def variant_of(reader: ext4.Reader) -> str:
+    """The build variant, "" if the base does not say: root (the default, with a permissive domain `su` that init may enter) or user.
+
+    By const.debuggable; where that stands nowhere, by setenforce, which only root builds have.
+    """
+    for path in _PARAMETERS:
+        found = re.search(rb"^\s*const\.debuggable\s*=\s*\"?([01])\"?\s*$", files.text(reader, path, limit=1 << 20) or b"", re.M)
+        if found:
+            return "root" if found[1] == b"1" else "user"
+    return "root" if files.find(reader, "/system/bin/setenforce") else ""
+
+
+def selinux_of(reader: ext4.Reader) -> str:
+    """SELINUX= of the base's own configuration; "" if it has none. A kernel command line may still say otherwise."""
+    found = re.search(rb"^\s*SELINUX\s*=\s*(enforcing|permissive|disabled)\s*$", files.text(reader, _SELINUX, limit=1 << 16) or b"", re.M)
+    return found[1].decode() if found else ""
+
+
+def digest(rows: Sequence[Partition], parameter: Path) -> str:
     loader = parameter.with_name(rockchip.LOADER)
     parts = [parameter, loader] if loader.is_file() else [parameter]
     return stamp.key(*map(stamp.digest, parts), [[row.name, stamp.digest(row.image)] for row in rows if row.image])

@@ -17,6 +17,7 @@ MODEL = "model"
 # Where each partition that we write into is mounted on the board; the root file system comes last.
 MOUNTS = {"vendor": "/vendor", "sys-prod": "/sys_prod", "chip-prod": "/chip_prod", MODEL: "/mnt/model", "system": ""}
 FILES = {"vendor": "/vendor/models/model.gguf", MODEL: "/mnt/model/model.gguf"}
+ROOT_ONLY = "u:r:su:s0"                # of root builds: permissive, and init may enter it
 _SPARE = 1 << 20                       # for folders, the service's files and tables of grown groups: at least this
 
 
@@ -65,8 +66,9 @@ def _in_hole(table: Table) -> int:
 
 def place(product: Product, base: Base, artifacts: Sequence[Artifact], gguf: Gguf) -> Placement:
     """Every file with its place, and the table with a model partition if that is where the model goes."""
-    table = read(base.parameter)
+    table, artifacts = read(base.parameter), (*artifacts, *base.items)
     _known(artifacts, base)
+    _runs(product, base)
     where, _ = _where(table, product, gguf.size, _used(base, artifacts))
     file = FILES[where]
     model = Artifact(gguf.file, file, *owners.file(file), f"model {gguf.name} {gguf.recipe}", gguf.sha256, gguf.size)
@@ -89,6 +91,18 @@ def table_for(product: Product, table: Table, where: str) -> Table:
 def partition_of(dest: str) -> str:
     """The partition that holds a path of the board."""
     return next(name for name, mount in MOUNTS.items() if dest.startswith(mount + "/"))
+
+
+def _runs(product: Product, base: Base) -> None:
+    """Raise Refused for what the base's userland could not run or start."""
+    libraries = {"lib64" if "/lib64/" in item.dest else "lib" for item in base.items if item.dest.startswith("/system/lib")}
+    own = "lib" if base.abi == "armeabi-v7a" else "lib64"
+    if libraries - {own}:
+        raise Refused(f"the tree's libraries go to {', '.join(sorted(libraries))}, the base has a userland of {base.abi}", where="base",
+                      hint="build the tree for the base's processor, or take a base of the tree's: targets: [images]")
+    if base.variant == "user" and product.service.secon == ROOT_ONLY:
+        raise Refused(f"the base is a user build, which has no domain {ROOT_ONLY}: init could not start the service", where="service.secon",
+                      hint="name a domain of its policy that init may enter, or take a root build (the default)")
 
 
 def _known(artifacts: Sequence[Artifact], base: Base) -> None:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from kiln.native.llama import llama_for_board, llama_for_host
+from kiln.native import kept
+from kiln.native.llama import llama_for_board, llama_for_host, llama_static
 from kiln.native.ours import Need, build, digest
 
-__all__ = ["Need", "build", "digest", "llama_for_board", "llama_for_host"]
+__all__ = ["Need", "build", "digest", "kept", "llama_for_board", "llama_for_host", "llama_static"]

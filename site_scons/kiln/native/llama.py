@@ -57,6 +57,25 @@ def llama_for_board(tree: Tree, toolchain: Toolchain, product: Product, *, folde
     return kept.saved(items, key, out)
 
 
+def llama_static(tree: Tree, toolchain: Toolchain, product: Product, *, folder: Path, key: str, log: Path, jobs: int,
+                 ccache: Path | None, hide: tuple[Path, ...] = (), progress: Progress = silent) -> Artifacts:
+    """The product's targets of llama.cpp, each one static program: for a board whose kernel has the ABI and whose userland has not.
+
+    It needs no loader and no library of the board, and loads none: no other backend can be put beside the CPU's.
+    """
+    native = product.native["llama.cpp"]
+    options = {**_ALWAYS, "BUILD_SHARED_LIBS": "OFF", "GGML_BACKEND_DL": "OFF", "GGML_CPU_ARM_ARCH": product.board.march}
+    cmake.build(tree.root, toolchain, targets=native.targets, options=options, obj=folder / "obj", log=log, jobs=jobs, ccache=ccache,
+                link=cmake.Link(static=True), flags=_OHOS, progress=progress, what="llama.cpp")
+    out = kept.emptied(folder / "out")
+    origin = f"{tree.input.name} {tree.input.version}"
+    items = [kept.program(folder / "obj/bin" / name, out / "bin" / name, f"{native.install}/bin/{name}", origin) for name in native.targets]
+    wanted = elf.Wanted(toolchain.abi, product.board.march, (*hide, toolchain.root, tree.root, Path.home()))
+    for item in items:
+        elf.check(item.file, wanted, dot_product=item.file.name == "llama-server")
+    return kept.saved(items, key, out)
+
+
 def llama_for_host(tree: Tree, toolchain: Toolchain, *, folder: Path, key: str, log: Path, jobs: int, ccache: Path | None,
                    hide: tuple[Path, ...] = (), progress: Progress = silent) -> Artifacts:
     """llama-quantize and its kin as static programs of this machine, by the same compiler, in `folder`/out.

@@ -22,8 +22,10 @@ _TELLING = ("/vendor/bin/llama-server", "/vendor/etc/kiln.cfg")
 
 
 def virtual_board(env: Any, product: Product, sdk: Any) -> Any:
-    """The node of the initial RAM disk: the sandbox's init, made with the product's own compiler, and the kernel's modules."""
+    """None for a product that names no kernel; else the node of the initial RAM disk: the sandbox's init, made with the product's own compiler, and the kernel's modules."""
     settings: Settings = env["KILN_SETTINGS"]
+    if not product.board.kernel:
+        return None
     folder = settings.build / product.name / "board"
     if not product.board.kernel:
         return []                      # board=virt is refused for it by virtual()

@@ -27,7 +27,8 @@ from kiln.tools import boundary, settings, verbs
 STEPS = {
     "image": "the image, and everything that it needs (the default)",
     "sdk": "the cross compiler",
-    "system": "OpenHarmony's libraries and base images",
+    "system": "OpenHarmony's libraries, and images where the product says so, by a tree's build.sh",
+    "base": "the partition images that are injected into",
     "native": "llama.cpp for the board",
     "host": "llama.cpp's tools for this machine",
     "model": "the quantized model",

@@ -11,10 +11,10 @@ from kiln import product as products
 from kiln import results, stamp
 from kiln.product import Product
 from kiln.progress import bar
+from kiln.tools import base as base_step
 from kiln.tools import model as model_step
 from kiln.tools import native as native_step
 from kiln.tools import outside
-from kiln.tools import system as system_step
 from kiln.tools.settings import Settings
 
 REVISION = 1
@@ -43,7 +43,9 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
 
     def inputs() -> Sequence[str]:
         every = [outside.result(env, results.Artifacts, one).key for one in natives]
-        return [outside.result(env, results.Base, base).key, outside.result(env, results.Gguf, model).sha256, *every]
+        found = outside.result(env, results.Base, base)
+        # The manifest lists the base's inputs, of which two may give the same bytes.
+        return [found.key, products.canonical(found.inputs), outside.result(env, results.Gguf, model).sha256, *every]
 
     slices = (product.board, product.image, product.service, product.model)
     step = outside.Step("image", ", ".join(product.image.formats), folder / "images", make, inputs,
@@ -53,7 +55,7 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
 
 def _inputs(env: Any, product: Product, base: results.Base, gguf: results.Gguf) -> tuple[results.Input, ...]:
     """Every input of the image, as the manifest lists them; the kernel that only the virtual board boots is none of it."""
-    pins = {product.sdk, product.model.pin, *(native.pin for native in product.native.values())}
+    pins = {product.sdk, "" if env["KILN_MODEL"] else product.model.pin, *(native.pin for native in product.native.values())}
     rows = [*base.inputs]
     rows += [outside.result(env, results.Tree, env.PinnedSource(name)).input for name in pins if name]
     given: Path | None = env["KILN_MODEL"]
@@ -66,7 +68,7 @@ def _inputs(env: Any, product: Product, base: results.Base, gguf: results.Gguf) 
 
 def _steps(env: Any, base: Any, natives: Sequence[Any], model: Any) -> tuple[results.Step, ...]:
     """Step, key and revision of everything that went in."""
-    rows = [results.Step("system", outside.result(env, results.Base, base).key, system_step.REVISION),
+    rows = [results.Step("base", outside.result(env, results.Base, base).key, base_step.REVISION),
             results.Step("model", outside.result(env, results.Gguf, model).key, model_step.REVISION)]
     revisions = [native_step.OURS if native.path else native_step.REVISION for native in env["KILN_PRODUCT"].native.values()]
     rows += [results.Step("native", outside.result(env, results.Artifacts, one).key, revision)

@@ -28,6 +28,7 @@ VARIABLES = (
     Variable("product", "virt", "which product: a file of products/"),
     Variable("model", "", "a GGUF to bake instead of the product's (told in the manifest as not pinned)", "path"),
     Variable("ohos", "", "an OpenHarmony tree: its own build.sh makes libraries and images, as the product says", "path"),
+    Variable("base", "", "a folder of partition images with parameter.txt, instead of the product's base (told as not pinned)", "path"),
     Variable("strict", "0", "1: refuse an OpenHarmony tree that is not at its pinned commits", "flag"),
     Variable("update", "", "move a pin: openharmony (with ohos=PATH)"),
     Variable("build", "build", "where everything is built [in an OpenHarmony tree: its out/kiln]", "path"),
@@ -50,6 +51,7 @@ class Settings:
     product: str
     model: Path | None
     ohos: Path | None
+    base: Path | None
     strict: bool
     update: str
     build: Path
@@ -86,7 +88,8 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
     return Settings(
         product=values["product"], build=_path(here, values["build"]), cache=_path(here, cache),
         model=_path(here, values["model"]) if values["model"] else None,
-        ohos=_path(here, values["ohos"]) if values["ohos"] else None, strict=values["strict"] == "1", update=values["update"],
+        ohos=_path(here, values["ohos"]) if values["ohos"] else None, strict=values["strict"] == "1",
+        base=_path(here, values["base"]) if values["base"] else None, update=values["update"],
         mirror=_path(here, values["mirror"]) if values["mirror"] else None,
         offline=values["offline"] == "1", made=values["made"] == "1", ccache=values["ccache"] == "1",
         jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),

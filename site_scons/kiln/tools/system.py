@@ -18,9 +18,11 @@ REVISION = 1
 
 
 def system(env: Any, product: Product, sdk: Any) -> Any:
-    """The node of the Base: the images that Kiln injects into, with the rebuilt libraries in them."""
+    """The node of the SystemBuilt; None where no tree is built: the product's base is a pinned archive or base=DIR, and no ohos= is given."""
     tree: Path | None = env["KILN_OHOS"]
-    return _given(env, product, tree) if tree else _miniature(env, product, sdk)
+    if tree:
+        return _given(env, product, tree)
+    return _miniature(env, product, sdk) if product.base.sandbox else None
 
 
 def _given(env: Any, product: Product, tree: Path) -> Any:
@@ -34,17 +36,16 @@ def _given(env: Any, product: Product, tree: Path) -> Any:
     def make(key: str) -> Sequence[Path]:
         from kiln import run
         from kiln import system as room
-        from kiln.image import base
-        from kiln.system import sandbox
+        from kiln.system import sandbox, taken
 
         log = run.rotate(settings.build / product.name / "logs" / "system.log")
         ohos.check(tree, product)
         applied = ohos.apply(settings, tree)
         built = room.build_given(tree, product, asked, folder, inputs=ohos.inputs(tree, product, applied), log=log, jobs=settings.jobs, progress=bar)
-        assert built.images
-        found = base.read(built.images, inputs=built.inputs, sandbox=(tree / sandbox.LIST).is_file(), version=built.version)
-        results.save(found, folder)
-        return [part.image for part in found.partitions if part.image]
+        images = taken.digest(built.images) if built.images else ""
+        key = stamp.key(built.libraries.key, images)
+        results.save(results.SystemBuilt(built.images, built.libraries.items, built.inputs, built.version, (tree / sandbox.LIST).is_file(), key), folder)
+        return [*(item.file for item in built.libraries.items), *(sorted(built.images.iterdir()) if built.images else ())]
 
     step = outside.Step("system", f"{', '.join(asked)} of {product.system.name} in {tree}", folder, make, lambda: (), constants, foreign=True,
                         live="ohos" in settings.dev)
@@ -62,16 +63,13 @@ def _miniature(env: Any, product: Product, sdk: Any) -> Any:
     def make(key: str) -> Sequence[Path]:
         from kiln import run
         from kiln import system as room
-        from kiln.image import base
 
         log = run.rotate(settings.build / product.name / "logs" / "system.log")
         toolchain = outside.result(env, results.Toolchain, sdk)
         built = room.build(template, toolchain, product, folder, loader=outside.result(env, results.Tree, loader), key=key,
                            log=log, jobs=settings.jobs, progress=bar)
-        assert built.images
-        found = base.read(built.images, key=key, inputs=built.inputs, sandbox=True)
-        results.save(found, folder)
-        return [part.image for part in found.partitions if part.image]
+        results.save(results.SystemBuilt(built.images, built.libraries.items, built.inputs, built.version, True, key), folder)
+        return sorted(built.images.glob("*.img")) if built.images else []
 
     def inputs() -> Sequence[str]:
         return outside.result(env, results.Toolchain, sdk).key, outside.result(env, results.Tree, loader).identity
