@@ -13,6 +13,7 @@ from kiln.errors import one_line
 from kiln.run import first_error
 
 _PREFIX = re.compile(r"^\[OHOS (?:INFO|WARNING|ERROR)\] ?(?:\[[A-Z]+\] ?)?")
+_FRAME = re.compile(r'^File "[^"]+", line \d+')
 _READ = 4 << 20                # bytes of build.log, from its end: a whole image's is over 100 MB
 
 # Kind, pattern, remedy. A later kind is only looked for where the ones before it are not found: ninja's "build stopped" and
@@ -76,12 +77,20 @@ def cause(lines: Sequence[str], log: Path | None = None) -> str:
 
 def plain(line: str) -> str:
     """A line without colors and without OpenHarmony's prefix."""
-    return _PREFIX.sub("", one_line(line, 1000))
+    return _PREFIX.sub("", one_line(line, 1000)).strip()
 
 
 def _said(lines: Sequence[str]) -> list[str]:
-    """The plain lines, without the last one of hb's own traceback, which repeats the reason."""
-    return [line for line in map(plain, lines) if "OHOSException: " not in line]
+    """The plain lines, without what a traceback quotes of a program (`raise X("...")` is no error), and without the last line of hb's
+    own, which repeats the reason."""
+    kept: list[str] = []
+    quoted = False
+    for line in map(plain, lines):
+        frame = _FRAME.match(line) is not None
+        if not frame and not quoted and "OHOSException: " not in line:
+            kept.append(line)
+        quoted = frame
+    return kept
 
 
 def _end(log: Path) -> list[str]:

@@ -29,7 +29,7 @@ class GnError(Exception):
     def __init__(self, file: Path, text: str, at: int, message: str) -> None:
         line = text.count("\n", 0, at) + 1
         column = at - text.rfind("\n", 0, at)
-        shown = text.splitlines()[line - 1] if text.splitlines() else ""
+        shown = dict(enumerate(text.splitlines(), 1)).get(line, "")
         first, _, rest = message.partition("\n")
         super().__init__(f"ERROR at //{file.as_posix()}:{line}:{column}: {first}\n{shown}" + (f"\n{rest}" if rest else ""))
 
