@@ -207,9 +207,9 @@ FAULTS: Sequence[Fault] = (
     Fault("server without execute bit", lambda one: one.debug(BIN, "sif {} mode 0100644"),
           r"starts \S*llama-server; its user 6900 may not execute \S*llama-server: mode 0644", r"cannot execute \S*llama-server: Permission denied"),
     Fault("library that only root may read", lambda one: one.debug(f"{LIB}/libmtmd.so.0", "sif {} mode 0100600"),
-          r"libmtmd\.so\.0: has mode 0600 instead of 0644", r"libmtmd\.so\.0: Permission denied"),
+          r"libmtmd\.so\.0: has mode 0600 instead of 0644", r"Error loading shared library libmtmd\.so\.0"),        # musl says `No such file`
     Fault("folder that only root may enter", lambda one: one.debug(LIB, "sif {} mode 040700"),
-          r"may not enter /vendor/lib64/kiln: mode 0700", r"Error loading shared library \S+: Permission denied"),
+          r"may not enter /vendor/lib64/kiln: mode 0700", r"Error loading shared library libllama-server-impl\.so"),
     Fault("wrong owner", lambda one: one.debug(BIN, "sif {} uid 1000"), r"llama-server: belongs to 1000:2000 instead of 0:2000", None),
     Fault("no label", lambda one: one.debug(BIN, "ea_rm {} security.selinux"),
           r"llama-server: has no SELinux label instead of u:object_r:vendor_bin_file:s0", r"llama-server has no SELinux label"),
