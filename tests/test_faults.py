@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from checkout import Built
-from faults import FAULTS, Fault, Seeded
+from faults import FAULTS, LIB, Fault, Seeded
 
 from kiln import product, results
 from kiln.boards import virt as transport
@@ -45,6 +46,19 @@ def test_a_folder_of_partitions_alone_is_read_back_too(seeded: Seeded) -> None:
     assert "13 programs and libraries find what they need" in gate.check(seeded.product, alone)
     none = dataclasses.replace(images, outputs=tuple(dataclasses.replace(one, format="sparse") for one in images.outputs))
     assert "not read back" in gate.check(seeded.product, none)
+
+
+def test_what_is_odd_of_the_base_is_no_fault(seeded: Seeded) -> None:
+    """A cfg of the base that is no strict JSON; a library in a folder of a namespace."""
+    made = json.loads(seeded.read(seeded.init))
+    seeded.put(seeded.init, json.dumps({**made, "import": ["/vendor/etc/odd.cfg", "/vendor/etc/none.cfg", *made["import"]]}).encode(), agree=True)
+    seeded.debug(seeded.init, "cd /etc", "write odd odd.cfg", contents={"odd": b"{,}"})
+    runtime = seeded.read(f"{LIB}/libc++_shared.so")
+    seeded.patched(f"{LIB}/libmtmd.so.0", b"\0libc++_shared.so\0", b"\0libc++_sharex.so\0")
+    with pytest.raises(ImageError, match=r"needs libc\+\+_sharex\.so, which is not there"):
+        gate.check(seeded.product, seeded.partitions)
+    seeded.debug(seeded.init, "cd /lib64", "mkdir chipset-sdk", "cd chipset-sdk", "write lib libc++_sharex.so", contents={"lib": runtime})
+    assert "files in 5 partitions" in gate.check(seeded.product, seeded.partitions)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=named)

@@ -171,13 +171,15 @@ def _imported(tree: Tree, first: str) -> set[str]:
     waiting = [first]
     while waiting and len(seen) < _IMPORTS:
         path = waiting.pop(0)
-        if path in seen or path == service.CFG:
-            seen.add(path)
-            continue
-        seen.add(path)
-        if path == first or tree.find(path):
-            found = _json(tree, path).get("import", [])
+        if path not in seen and path != service.CFG:
+            try:
+                found = _json(tree, path).get("import", [])
+            except ImageError:
+                if path == first:      # any other is the base's own, and so is what may be odd about it
+                    raise
+                found = []
             waiting += [one for one in found if isinstance(one, str) and one.startswith("/")] if isinstance(found, list) else []
+        seen.add(path)
     return seen
 
 

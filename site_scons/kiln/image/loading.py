@@ -13,6 +13,7 @@ from kiln.image.tree import File, Tree
 LARGEST = 1 << 30
 LOADERS = {"arm64-v8a": "/lib/ld-musl-aarch64.so.1", "armeabi-v7a": "/lib/ld-musl-arm.so.1", "x86_64": "/lib/ld-musl-x86_64.so.1"}
 _ITSELF = {f"lib{name}.so" for name in ("c", "pthread", "rt", "m", "dl", "util", "xnet")}       # what musl's loader is, too
+_OURS = ("/vendor/bin/", "/kiln/")     # a base's own libraries may want symbols of what loads them
 _WIDE = ("/system/lib64", "/vendor/lib64", "/lib64", "/lib", "/usr/lib")
 _NARROW = ("/system/lib", "/vendor/lib", "/lib", "/usr/lib")
 
@@ -24,6 +25,9 @@ class Programs:
         self.tree, self.abi = tree, abi
         self.checked: list[str] = []
         self._read: dict[str, elf.Program] = {}
+        # OpenHarmony's loader has them in its namespaces: ndk, platformsdk, chipset-sdk ...
+        roots = (_WIDE if elf.MACHINES[abi][0] == 64 else _NARROW)[:2]
+        self._inner = [f"{root}/{name}" for root in roots for name in tree.names(root) if "." not in name]
 
     def check(self, file: File) -> None:
         """Raises ImageError naming what is missing or wrong; a file that is no ELF passes."""
@@ -38,8 +42,9 @@ class Programs:
             raise ImageError(f"has the SONAME {one_line(program.soname, 80)}, and lies there as {name}", where=file.path)
         if program.interpreter and self.tree.find(program.interpreter) is None:
             raise ImageError(f"needs the loader {one_line(program.interpreter, 120)}, which is not there", where=file.path)
-        lost = sorted(program.wants - self._given(file, program)) if program.needed else []
-        if lost:
+        given = self._given(file, program)
+        lost = sorted(program.wants - given) if program.needed else []
+        if lost and any(part in file.path for part in _OURS):
             more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
             raise ImageError(f"wants the symbol {one_line(lost[0], 120)}{more}, which none of its libraries gives", where=file.path)
         self.checked.append(file.path)
@@ -68,7 +73,7 @@ class Programs:
         folders = [part.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for part in runpath]
         wide = elf.MACHINES[self.abi][0] == 64
         places = [posixpath.normpath(f"{folder}/{name}") for folder in (*folders, *(_WIDE if wide else _NARROW))]
-        for place in (*places, *([LOADERS[self.abi]] if name in _ITSELF else [])):
+        for place in (*places, *(f"{folder}/{name}" for folder in self._inner), *([LOADERS[self.abi]] if name in _ITSELF else [])):
             found = self.tree.find(place)
             if found and found.stat.regular:
                 return found

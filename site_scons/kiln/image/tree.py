@@ -108,6 +108,15 @@ class Tree:
                 here = below
         return self._inode(here)
 
+    def names(self, path: str) -> tuple[str, ...]:
+        """The entries of a folder, sorted; () if there is none."""
+        found = self.find(path)
+        return tuple(sorted(files.names(found.reader, self._within(found)))) if found and found.stat.folder else ()
+
+    def _within(self, one: File) -> str:
+        mount = MOUNTS[one.partition]
+        return one.path[len(mount):] or "/"
+
     def _below(self, path: str) -> bool:
         """A folder on the way to a mount point that the board makes in memory (/mnt)."""
         return path == "/mnt" and any(mount.startswith("/mnt/") for mount in self._mounts)
