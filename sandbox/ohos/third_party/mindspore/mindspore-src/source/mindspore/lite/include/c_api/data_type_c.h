@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data types of tensors.
+ * Written for Kiln from names, signatures and numbers alone (tests/data/mindspore-lite-c-api.json); the SDK's mindspore/data_type.h. */
+#ifndef MINDSPORE_DATA_TYPE_C_H
+#define MINDSPORE_DATA_TYPE_C_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum OH_AI_DataType {
+    OH_AI_DATATYPE_UNKNOWN = 0,
+    OH_AI_DATATYPE_OBJECTTYPE_STRING = 12,
+    OH_AI_DATATYPE_OBJECTTYPE_LIST = 13,
+    OH_AI_DATATYPE_OBJECTTYPE_TUPLE = 14,
+    OH_AI_DATATYPE_OBJECTTYPE_TENSOR = 17,
+    OH_AI_DATATYPE_NUMBERTYPE_BEGIN = 29,
+    OH_AI_DATATYPE_NUMBERTYPE_BOOL = 30,
+    OH_AI_DATATYPE_NUMBERTYPE_INT8 = 32,
+    OH_AI_DATATYPE_NUMBERTYPE_INT16 = 33,
+    OH_AI_DATATYPE_NUMBERTYPE_INT32 = 34,
+    OH_AI_DATATYPE_NUMBERTYPE_INT64 = 35,
+    OH_AI_DATATYPE_NUMBERTYPE_UINT8 = 37,
+    OH_AI_DATATYPE_NUMBERTYPE_UINT16 = 38,
+    OH_AI_DATATYPE_NUMBERTYPE_UINT32 = 39,
+    OH_AI_DATATYPE_NUMBERTYPE_UINT64 = 40,
+    OH_AI_DATATYPE_NUMBERTYPE_FLOAT16 = 42,
+    OH_AI_DATATYPE_NUMBERTYPE_FLOAT32 = 43,
+    OH_AI_DATATYPE_NUMBERTYPE_FLOAT64 = 44,
+    OH_AI_DATATYPE_NUMBERTYPE_END = 46,
+    OH_AI_DataTypeInvalid = INT32_MAX
+} OH_AI_DataType;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
