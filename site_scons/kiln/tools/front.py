@@ -33,6 +33,7 @@ STEPS = {
     "host": "llama.cpp's tools for this machine",
     "model": "the quantized model",
     "board": "what the virtual board boots with",
+    "demos": "the programs that the verb demo sends to a board",
 }
 
 
@@ -45,10 +46,11 @@ def own(env: Any) -> None:
         if given.update:
             if SCons.Script.COMMAND_LINE_TARGETS:
                 raise Refused("update moves a pin and builds nothing", hint=f"run it alone: scons update={given.update}")
-            SCons.Script.COMMAND_LINE_TARGETS.append("update")
-            asked = SCons.Script.BUILD_TARGETS
-            asked.append("update")
-            asked._add_Default = asked._clear = asked._do_nothing       # as where a target was typed: no default is built
+            _ask_for("update")
+        if given.demo and "demo" not in SCons.Script.COMMAND_LINE_TARGETS:
+            _ask_for("demo")
+        if given.ms and "demo" not in SCons.Script.COMMAND_LINE_TARGETS:
+            raise Refused("ms= is for the verb demo", hint="scons product=NAME demo ms=MODEL.ms")
         env["KILN_SETTINGS"] = given
         # SCons asks its default environment about every plain source; with default tools that starts gcc four times.
         SCons.Script.DefaultEnvironment(tools=[])
@@ -64,6 +66,14 @@ def own(env: Any) -> None:
             _lock(given.build / ".lock")
             _end_children_on_signals()
             env.SConsignFile(str(given.build / ".sconsign"))
+
+
+def _ask_for(verb: str) -> None:
+    """As if that verb had been typed: no default is built."""
+    SCons.Script.COMMAND_LINE_TARGETS.append(verb)
+    asked = SCons.Script.BUILD_TARGETS
+    asked.append(verb)
+    asked._add_Default = asked._clear = asked._do_nothing
 
 
 def _j_given() -> bool:
@@ -109,7 +119,7 @@ def told(env: Any, image: Any) -> None:
 
 
 def _tell(target: Any, source: Any, env: Any) -> None:
-    if {"check", "chat", "flash"} & set(SCons.Script.COMMAND_LINE_TARGETS):
+    if {"check", "chat", "demo", "flash"} & set(SCons.Script.COMMAND_LINE_TARGETS):
         return
     made, name = env["KILN_SETTINGS"].build / env["KILN_PRODUCT"].name, env["KILN_PRODUCT"].name
     with boundary.acting(made.parent):

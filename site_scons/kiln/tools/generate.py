@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kiln.tools import base, board, image, model, native, product, sdk, source, system, verbs
+from kiln.tools import base, board, demo, image, model, native, product, sdk, source, system, verbs
 
 SMALL = 1 << 20  # bytes
 METHODS = {
     "Product": product.product, "PinnedSource": source.pinned_source, "Sdk": sdk.sdk, "System": system.system, "Base": base.base,
     "Native": native.native, "HostTools": native.host_tools, "Model": model.model, "Image": image.image,
-    "VirtualBoard": board.virtual_board, "Verbs": verbs.verbs,
+    "VirtualBoard": board.virtual_board, "Demos": demo.demos, "Verbs": verbs.verbs,
 }
 
 

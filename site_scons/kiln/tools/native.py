@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,9 @@ def _slice(product: Product, target: Native) -> str:
     return products.canonical({"native": plain, "board": [product.board.abi, product.board.march]})
 
 
-def ours(env: Any, product: Product, name: str, target: Native, sdk: Any, base: Any = None) -> Any:
-    """The node of the Artifacts of a CMake project of ours, after the targets that it needs."""
+def ours(env: Any, product: Product, name: str, target: Native, sdk: Any, base: Any = None,
+         headers: Mapping[str, Path] | None = None) -> Any:
+    """The node of the Artifacts of a CMake project of ours, after the targets that it needs; `headers` are folders of ours, found as those are."""
     settings: Settings = env["KILN_SETTINGS"]
     folder, source_ = settings.build / product.name / "native" / name, share.root() / target.path
     trees = {need: env.PinnedSource(product.native[need].pin) for need in target.needs if product.native[need].pin}
@@ -73,6 +74,7 @@ def ours(env: Any, product: Product, name: str, target: Native, sdk: Any, base: 
         needs = [room.Need(need, outside.result(env, results.Tree, trees[need]).root if need in trees
                            else share.root() / product.native[need].path, outside.result(env, results.Artifacts, built[need]))
                  for need in target.needs]
+        needs += [room.Need(need, folder_) for need, folder_ in (headers or {}).items()]
         made = room.build(target, source_, outside.result(env, results.Toolchain, sdk), march=product.board.march, folder=folder, key=key,
                           log=log, jobs=settings.jobs, ccache=_ccache(settings), needs=needs, hide=(settings.build, settings.cache),
                           progress=bar)
@@ -85,7 +87,7 @@ def ours(env: Any, product: Product, name: str, target: Native, sdk: Any, base: 
     with boundary.reading():
         from kiln.native import ours as room
 
-        made_of = room.digest(source_)
+        made_of = stamp.key(room.digest(source_), *map(stamp.digest_tree, (headers or {}).values()))
     constants = (str(OURS), _slice(product, target), made_of)
     step = outside.Step("native", f"{name} with {sdk.dir.name}", folder / "out", make, inputs, constants, foreign=True,
                         live=name in settings.dev)

@@ -23,7 +23,7 @@ class Variable:
     kind: str = "word"
 
 
-CHOICES = {"flag": ("0", "1"), "consent": ("0", "1", "userdata")}
+CHOICES = {"flag": ("0", "1"), "demo": ("", "nnrt"), "consent": ("0", "1", "userdata")}
 VARIABLES = (
     Variable("product", "virt", "which product: a file of products/"),
     Variable("model", "", "a GGUF to bake instead of the product's (told in the manifest as not pinned)", "path"),
@@ -40,6 +40,8 @@ VARIABLES = (
     Variable("jobs", "", "how many compilers at once [-j, else the number of cores]", "count"),
     Variable("board", "", "where check and chat run: virt, the virtual board, also for a product with hardware; or the serial number of one of several boards"),
     Variable("yes", "0", "1: flash writes to the board, which else only prints its plan; userdata: even if that erases userdata", "consent"),
+    Variable("ms", "", "for demo: a .ms model to run through MindSpore Lite; after commas, files of raw bytes for its inputs", "paths"),
+    Variable("demo", "", "nnrt: the verb demo does an Add and an FFN on every device of NNRt (this alone asks for the verb)", "demo"),
     Variable("dev", "", "native targets whose own build system is asked every time, by name, or ohos", "words"),
 )
 
@@ -64,6 +66,8 @@ class Settings:
     board: str                         # "", "virt", or the key of a board that hdc lists
     yes: str                           # "0", "1", "userdata"
     dev: tuple[str, ...]
+    ms: tuple[Path, ...]               # the model, then its inputs
+    demo: str                          # "" or "nnrt"
 
 
 def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) -> Settings:
@@ -94,16 +98,18 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
         offline=values["offline"] == "1", made=values["made"] == "1", ccache=values["ccache"] == "1",
         jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),
         board=values["board"], yes=values["yes"],
-        dev=tuple(word for word in values["dev"].split(",") if word))
+        dev=tuple(word for word in values["dev"].split(",") if word),
+        ms=tuple(_path(here, word) for word in values["ms"].split(",") if word), demo=values["demo"])
 
 
 def _fits(variable: Variable, value: str) -> None:
     choices = CHOICES.get(variable.kind, (value,))
     if value not in choices:
-        raise Refused(f"{variable.name}={value} must be {', '.join(choices[:-1])} or {choices[-1]}")
+        words = [word for word in choices if word]
+        raise Refused(f"{variable.name}={value} must be {' or '.join(filter(None, [', '.join(words[:-1]), words[-1]]))}")
     if variable.kind == "count" and value and not re.fullmatch(r"[1-9]\d{0,2}", value):
         raise Refused(f"{variable.name}={value} must be a number from 1 to 999")
-    if variable.kind == "path" and ("\n" in value or "\0" in value):
+    if variable.kind in ("path", "paths") and ("\n" in value or "\0" in value):
         raise Refused(f"{variable.name} must be a path on one line")
 
 

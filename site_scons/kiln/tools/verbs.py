@@ -11,7 +11,6 @@ from typing import Any
 import SCons.Action
 import SCons.Script
 
-from kiln.product import Product
 from kiln.tools import boundary
 from kiln.tools.settings import Settings
 
@@ -20,14 +19,14 @@ from kiln.tools.settings import Settings
 class Verb:
     """`needs` names the aliases that must be made first; `act` gets the environment and gives lines to print.
 
-    `fits` raises, before anything is built, for a product with which the verb makes no sense.
+    `fits` raises, before anything is built, for a product or variables with which the verb makes no sense.
     """
 
     name: str
     needs: tuple[str, ...]
     act: Callable[[Any], Sequence[str]]
     help: str
-    fits: Callable[[Product], None] | None = None
+    fits: Callable[[Any], None] | None = None
 
 
 def _check(env: Any) -> Sequence[str]:
@@ -48,10 +47,22 @@ def _flash(env: Any) -> Sequence[str]:
     return board.flash(env)
 
 
-def _flashable(product: Product) -> None:
+def _flashable(env: Any) -> None:
     from kiln.tools import board
 
-    board.flashable(product)
+    board.flashable(env["KILN_PRODUCT"])
+
+
+def _demo(env: Any) -> Sequence[str]:
+    from kiln.tools import demo
+
+    return demo.demo(env)
+
+
+def _demo_asked(env: Any) -> None:
+    from kiln.tools import demo
+
+    demo.asked(env)
 
 
 def _doctor(env: Any) -> Sequence[str]:
@@ -98,6 +109,7 @@ def _distclean(env: Any) -> Sequence[str]:
 TABLE = (
     Verb("check", ("image", "board"), _check, "boot the image (or take the board that runs it), ask it, judge it: card.json"),
     Verb("chat", ("image", "board"), _chat, "boot the image (or take the board that runs it) and talk to it"),
+    Verb("demo", ("image", "board", "demos"), _demo, "ms=MODEL.ms: run a model on the board through MindSpore Lite; demo=nnrt: an Add and an FFN on NNRt", _demo_asked),
     Verb("flash", ("image",), _flash, "what would be written to the board that is plugged in; yes=1 or yes=userdata: write it", _flashable),
     Verb("doctor", (), _doctor, "what this machine lacks, and the one command that installs it"),
     Verb("unpatch", (), _unpatch, "take our patches out of the tree ohos=PATH again, byte for byte"),
@@ -118,7 +130,7 @@ def verbs(env: Any) -> None:
         if verb.name in SCons.Script.COMMAND_LINE_TARGETS:
             with boundary.reading():
                 if verb.fits:
-                    verb.fits(env["KILN_PRODUCT"])
+                    verb.fits(env)
                 needs = _needed(env, verb)
         action = SCons.Action.Action(_perform, None)
         env.AlwaysBuild(env.Alias(verb.name, [env.Alias(need) for need in needs], action, KILN_VERB=verb))
