@@ -18,6 +18,10 @@ from kiln import stamp
 
 T = TypeVar("T")
 NAME = "result.json"
+SECTOR = 512                           # bytes: the unit of every partition table
+BACKUP = 34                            # sectors at each end that GPT takes; rkdeveloptool ends a growing partition there too
+MODEL = "model"                        # the partition that a stock table does not have
+LOADER = "MiniLoaderAll.bin"           # how OpenHarmony's packaging and Rockchip's tools call it
 
 
 @dataclass(frozen=True)

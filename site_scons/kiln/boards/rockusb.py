@@ -16,7 +16,7 @@ from pathlib import Path
 
 from kiln import run
 from kiln.errors import BoardError, ProgramError, Refused, one_line
-from kiln.results import Written
+from kiln.results import LOADER, Written
 
 TOOL = "rkdeveloptool"
 MODE = "hold VOL/RECOVERY, press and release RESET, let go after 3 s; or, from the running system: hdc shell reboot loader"
@@ -33,8 +33,13 @@ _HINTS = {"comm object failed": f"install {TOOL}'s udev rules, or plug the board
 
 
 def new_table(parameter: Path) -> tuple[str, ...]:
-    """How a person gives a board the table of a parameter.txt. We never do: the tool writes it in Maskrom mode only."""
-    return (f"hold the MaskRom key, press and release RESET; `{TOOL} ld` must end in Maskrom", f"{TOOL} db MiniLoaderAll.bin (of the base)",
+    """How a person gives a board the table of a parameter.txt. We never do: the tool writes it in Maskrom mode only.
+
+    The loader lies beside the table, where the base has one.
+    """
+    beside = parameter.with_name(LOADER)
+    loader = shlex.quote(str(beside)) if beside.is_file() else f"{LOADER} (of the base)"
+    return (f"hold the MaskRom key, press and release RESET; `{TOOL} ld` must end in Maskrom", f"{TOOL} db {loader}",
             f"{TOOL} gpt {shlex.quote(str(parameter))}", f"{TOOL} rd")
 
 

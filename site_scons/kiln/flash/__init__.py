@@ -12,9 +12,9 @@ from typing import Protocol
 
 from kiln import run
 from kiln.errors import BoardError, KilnError, Refused
-from kiln.flash.plan import MODEL, SECTOR, WRITTEN, Plan, Write
+from kiln.flash.plan import WRITTEN, Plan, Write
 from kiln.progress import Progress, Update, silent
-from kiln.results import Written
+from kiln.results import MODEL, SECTOR, Written
 
 PIECE = 16384                          # sectors: 8 MiB are read back at once
 _UNREAD = b"\xcc" * SECTOR

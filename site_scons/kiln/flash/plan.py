@@ -13,15 +13,12 @@ from pathlib import Path
 
 from kiln.errors import Refused
 from kiln.progress import amount
-from kiln.results import Images, Output, Partition
+from kiln.results import BACKUP, MODEL, SECTOR, Images, Output, Partition
 
-SECTOR = 512
-MODEL = "model"                        # the one partition that a stock table does not have
 WRITTEN = ("uboot", "resource", "boot_linux", "ramdisk", "system", "vendor", "updater", "chip_ckm", MODEL, "userdata")
 ERASED = "userdata"                    # what its user keeps on the board: its own consent, as the recorded practice has it
 PROTECTED = ("misc", "bootctrl", "sys-prod", "chip-prod", "eng_system", "eng_chipset")
 SPEED = 14.5e6                         # bytes/s: the slowest undisturbed 2 GiB recorded
-_SECOND_TABLE = 34                     # sectors that GPT takes at the end of a disk
 _UNRAW = {b"\x3a\xff\x26\xed": "Android sparse", b"\x31\x18\x10\x06": "UBIFS"}
 
 
@@ -106,7 +103,7 @@ def plan(images: Images, table: Sequence[Partition], *, product: str, sectors: i
 
 def _rooms(table: Sequence[Partition], sectors: int) -> dict[str, tuple[int, int]]:
     """First sector and sectors of each partition; at most up to the next one, whatever its row says."""
-    ends = [*(row.start for row in table[1:]), sectors - _SECOND_TABLE + 1]
+    ends = [*(row.start for row in table[1:]), sectors - BACKUP + 1]
     return {row.name: (row.start, min(end - row.start, row.size or end)) for row, end in zip(table, ends, strict=True)}
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from kiln import family, product as products, stamp
 from kiln.errors import ImageError, Refused
-from kiln.image import formats, inject, manifest, place, rockchip, service, table, tools
+from kiln.image import formats, inject, manifest, place, service, table, tools
+from kiln.image.formats import directory
 from kiln.image.formats import ext4 as fresh
 from kiln.product import Product
 from kiln.progress import Progress, silent
-from kiln.results import Artifact, Base, Images, Input, Output, Partition, Placement, Step
+from kiln.results import LOADER, Artifact, Base, Images, Input, Output, Partition, Placement, Step
 
 REVISION = 1
 
@@ -34,10 +35,10 @@ def bake(product: Product, base: Base, placement: Placement, *, inputs: Sequence
         items = (*placement.items, *service.generated(product, placement, inputs, _vendor(base), scratch / "service"))
         rows = tuple(_partition(product, row, base, items, scratch, log, progress) for row in placement.partitions)
         parameter = service.parameter(product, base, placement, scratch / "parameter.txt")
-        _loader(base, parameter)
+        _beside(base, parameter, placement)
         into.mkdir(parents=True, exist_ok=True)
-        outputs = tuple(output for name in product.image.formats
-                        for output in family.load(formats, name).pack(product, rows, parameter, into, log, progress))
+        outputs = _once([output for name in product.image.formats
+                         for output in family.load(formats, name).pack(product, rows, parameter, into, log, progress)])
         _tidy(into, outputs)
         key = key or stamp.key(REVISION, base.key, products.canonical(product.image), [[item.dest, item.sha256] for item in items])
         every = (*steps, *([] if any(one.step == "image" for one in steps) else [Step("image", key, REVISION)]))
@@ -56,19 +57,26 @@ def _full(folder: Path) -> Iterator[None]:
                          hint="make room and run again: finished parts are kept") from error
 
 
-def _loader(base: Base, parameter: Path) -> None:
-    """Lay the base's loader beside the table, where the formats that carry one look for it."""
-    theirs, mine = base.parameter.with_name(rockchip.LOADER), parameter.with_name(rockchip.LOADER)
-    mine.unlink(missing_ok=True)
-    if theirs.is_file():
-        shutil.copyfile(theirs, mine)
+def _beside(base: Base, parameter: Path, placement: Placement) -> None:
+    """Lay the base's loader beside the table, where the formats look for it; and RKDevTool's list, unless the table has a row that it lacks."""
+    same = placement.model != place.MODEL or any(row.name == place.MODEL for row in base.partitions)
+    for name in directory.BESIDE:
+        theirs, mine = base.parameter.with_name(name), parameter.with_name(name)
+        mine.unlink(missing_ok=True)
+        if theirs.is_file() and (name == LOADER or same):
+            shutil.copyfile(theirs, mine)
+
+
+def _once(outputs: Sequence[Output]) -> tuple[Output, ...]:
+    """Each file once: directory and sparse share the table and the loader."""
+    return tuple(one for at, one in enumerate(outputs) if one.file not in {other.file for other in outputs[:at]})
 
 
 def _tidy(into: Path, outputs: Sequence[Output]) -> None:
     """Take away images that an earlier run left there, whole or half, and that this product does not give."""
     kept = {one.file for one in outputs}
     for file in into.iterdir():
-        ours = file.suffix in (".img", ".tmp") or file.name == "parameter.txt"
+        ours = file.suffix in (".img", ".tmp") or file.name in ("parameter.txt", *directory.BESIDE)
         if ours and file not in kept:
             file.unlink()
 

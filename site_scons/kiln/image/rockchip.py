@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from kiln.errors import ImageError, Refused, one_line
+from kiln.results import LOADER as LOADER
 
-LOADER = "MiniLoaderAll.bin"           # how OpenHarmony's packaging and Rockchip's tools call it
 UNIT = 2048                            # every part of an RKAF starts on such a boundary
 NOWHERE = 0xFFFFFFFF                   # the sector of what is not flashed; the size of what takes the rest of the disk
 PLAIN = 16                             # items that every reader knows; more are told in an extension
@@ -136,7 +136,7 @@ def loader(table: Path) -> bytes:
             raw = stream.read(_LARGEST_LOADER + 1)
     except FileNotFoundError as error:
         raise Refused(f"the base has no {LOADER}", where="image.formats",
-                      hint="rkaf and rkfw want a base for a Rockchip board; directory, sparse and gpt do without") from error
+                      hint="lay the one of a DAYU200 base beside parameter.txt; or leave rkaf and rkfw out: directory, sparse and gpt do without") from error
     if raw[:4] not in (b"LDR ", b"BOOT") or not _WRAP.size < len(raw) <= _LARGEST_LOADER:
         raise ImageError("is no Rockchip loader", where=LOADER, hint="expected one that begins with `LDR ` or `BOOT`")
     if struct.pack("<I", crc(raw[:-4])) != raw[-4:]:

@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kiln.errors import ImageError, Refused, one_line
-from kiln.results import Partition
+from kiln.results import BACKUP, SECTOR, Partition
 
-SECTOR = 512
-BACKUP = 34                            # sectors at each end that GPT takes; rkdeveloptool ends a growing partition there too
+__all__ = ["BACKUP", "SECTOR", "Table", "add", "ends", "hole", "parse", "read"]
 LARGEST = 64 << 10                     # the real file has 788 bytes
 MOST_ROWS = 64
 LAST_SECTOR = 1 << 40                  # 512 TiB: sums of two such numbers stay far from any overflow

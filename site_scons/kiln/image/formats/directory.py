@@ -11,7 +11,10 @@ from kiln.image import spans
 from kiln.image.table import SECTOR
 from kiln.product import Product
 from kiln.progress import Progress, silent
-from kiln.results import Output, Partition
+from kiln.results import LOADER, Output, Partition
+
+# Windows' RKDevTool reads config.cfg: which file goes to which sector.
+BESIDE = (LOADER, "config.cfg")
 
 
 def image_name(partition: str) -> str:
@@ -35,7 +38,7 @@ def put(source: Path, into: Path, own: bool, tell: spans.Tell) -> Path:
 
 def pack(product: Product, partitions: Sequence[Partition], table: Path, into: Path, log: Path,
          progress: Progress = silent) -> tuple[Output, ...]:
-    """Every partition that has an image, and the table."""
+    """Every partition that has an image, the table, and the loader: without it no board is brought from Maskrom to a new table."""
     outputs = []
     images = [row.image for row in partitions if row.image]
     with progress(2 * spans.weight(images), "pack directory") as update:
@@ -43,6 +46,10 @@ def pack(product: Product, partitions: Sequence[Partition], table: Path, into: P
             if row.image:
                 file = put(row.image, into / image_name(row.name), row.image.is_relative_to(table.parent), update)
                 outputs.append(Output(file, "directory", file.stat().st_size, spans.digest(file, update), row.name, row.start * SECTOR))
-    text = put(table, into / "parameter.txt", False, spans.quiet)
-    outputs.append(Output(text, "directory", text.stat().st_size, spans.digest(text)))
-    return tuple(outputs)
+    return (*outputs, *with_table(table, into, "directory"))
+
+
+def with_table(table: Path, into: Path, form: str) -> list[Output]:
+    """The table, and what of BESIDE lies beside it: they are flashed from a folder, or with it."""
+    made = [put(file, into / file.name, False, spans.quiet) for file in (table, *map(table.with_name, BESIDE)) if file.is_file()]
+    return [Output(file, form, file.stat().st_size, spans.digest(file)) for file in made]

@@ -19,7 +19,7 @@ from kiln.image.formats.directory import image_name
 from kiln.image.rockchip import NOWHERE, Item
 from kiln.product import Product
 from kiln.progress import Progress, silent
-from kiln.results import Output, Partition
+from kiln.results import LOADER, Output, Partition
 
 NAME = "update.raw.img"
 _ZEROS = bytes(1 << 20)
@@ -29,7 +29,7 @@ _PARAMETER = 0x2000                    # sectors before the first partition: Roc
 
 def items(partitions: Sequence[Partition], loader: bytes, text: str) -> tuple[Item, ...]:
     """What goes in, in order: the list of it, the loader, the table, the partitions that have an image."""
-    found = [Item("bootloader", rockchip.LOADER, 0, NOWHERE, loader), Item("parameter", "parameter.txt", _PARAMETER, 0, rockchip.parm(text.encode()))]
+    found = [Item("bootloader", LOADER, 0, NOWHERE, loader), Item("parameter", "parameter.txt", _PARAMETER, 0, rockchip.parm(text.encode()))]
     found += [Item(row.name, image_name(row.name), row.size or NOWHERE, row.start, row.image) for row in partitions if row.image]
     far = next((row.name for row in partitions if row.image and max(row.start, row.size) >= NOWHERE), None)
     if far:

@@ -112,6 +112,4 @@ def pack(product: Product, partitions: Sequence[Partition], table: Path, into: P
                 digest = spans.digest(beside, update)
                 spans.put(beside, file)
                 outputs.append(Output(file, "sparse", file.stat().st_size, digest, row.name, row.start * SECTOR))
-    text = directory.put(table, into / "parameter.txt", False, spans.quiet)
-    outputs.append(Output(text, "sparse", text.stat().st_size, spans.digest(text)))
-    return tuple(outputs)
+    return (*outputs, *directory.with_table(table, into, "sparse"))
