@@ -80,6 +80,18 @@ def _doctor(env: Any) -> Sequence[str]:
     return lines
 
 
+def _graft(env: Any) -> Sequence[str]:
+    from kiln.tools import graft
+
+    return graft.graft(env)
+
+
+def _ungraft(env: Any) -> Sequence[str]:
+    from kiln.tools import graft
+
+    return graft.ungraft(env)
+
+
 def _unpatch(env: Any) -> Sequence[str]:
     from kiln.tools import ohos
 
@@ -112,6 +124,8 @@ TABLE = (
     Verb("demo", ("image", "board", "demos"), _demo, "ms=MODEL.ms: run a model on the board through MindSpore Lite; demo=nnrt: an Add and an FFN on NNRt", _demo_asked),
     Verb("flash", ("image",), _flash, "what would be written to the board that is plugged in; yes=1 or yes=userdata: write it", _flashable),
     Verb("doctor", (), _doctor, "what this machine lacks, and the one command that installs it"),
+    Verb("graft", ("native", "model"), _graft, "what was built as a component in the tree ohos=PATH, so that its own build.sh ships it"),
+    Verb("ungraft", (), _ungraft, "take that component out of the tree ohos=PATH again, byte for byte"),
     Verb("unpatch", (), _unpatch, "take our patches out of the tree ohos=PATH again, byte for byte"),
     Verb("update", (), _update, "update=PIN: move a pin, and do nothing else"),
     Verb("distclean", (), _distclean, "remove everything below build/"),

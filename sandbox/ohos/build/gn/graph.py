@@ -174,6 +174,26 @@ def _prebuilt_etc(graph: Graph, target: Target, module: Module) -> None:
     _install(target, module, output, "etc", tuple(target.values.get("symlink_target_name", [])))
 
 
+def _prebuilt_library(graph: Graph, target: Target, module: Module) -> None:
+    folder = "lib" if graph.values["target_cpu"] == "arm" else "lib64"
+    module.linked.append(_prebuilt(graph, target, module, folder, enabled=True))
+
+
+def _prebuilt_executable(graph: Graph, target: Target, module: Module) -> None:
+    _prebuilt(graph, target, module, "bin", enabled=False)
+
+
+def _prebuilt(graph: Graph, target: Target, module: Module, where: str, *, enabled: bool) -> str:
+    """Copied as it is; a program is installed only where that is asked for."""
+    path = target.file.parent / str(target.values["source"])
+    output = f"obj/{target.file.parent.as_posix()}/{target.values.get('output', target.values['source'])}"
+    graph.ninja.edge("copy", [output], [graph.ninja.source(path)])
+    module.files.append(output)
+    if target.values.get("install_enable", enabled):
+        _install(target, module, output, where)
+    return output
+
+
 def _copy(graph: Graph, target: Target, module: Module) -> None:
     root = f"{target.values['root_build_dir']}/"
     for source in target.values["sources"]:
@@ -191,4 +211,5 @@ def _group(graph: Graph, target: Target, module: Module) -> None:
 
 
 _TEMPLATES = {"ohos_shared_library": _shared_library, "ohos_executable": _executable, "ohos_prebuilt_etc": _prebuilt_etc,
+              "ohos_prebuilt_executable": _prebuilt_executable, "ohos_prebuilt_shared_library": _prebuilt_library,
               "copy": _copy, "ohos_copy": _copy, "group": _group, "ohos_group": _group}

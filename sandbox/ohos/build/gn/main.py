@@ -39,6 +39,7 @@ def generate(out: Path, words: str) -> Graph:
     """Write build.ninja and the install lists, each only if it changed: a null build is then null for ninja too."""
     values = arguments(words)
     values["root_build_dir"] = f"//{out}"
+    values["product_output_dir"] = f"//{out}/packages"
     parts = json.loads((Path("out/preloader") / str(values["product_name"]) / "parts.json").read_text())
     ninja = Ninja(out, os.path.relpath(sys.executable, out), values)
     graph = Graph(parts, values, ninja)
