@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import time
@@ -22,10 +23,10 @@ def text(chance: random.Random, size: int) -> str:
 
 
 def grow(root: Path, patches: Path) -> None:
-    """Ten repositories of 1,500 files, each changed by commits of nearly 850 KB: three patches, and four in the first."""
+    """Ten repositories, as `repo` lays them out, of 1,500 files, each changed by commits of nearly 850 KB: three patches, and four in the first."""
     chance = random.Random(1)
     for number in range(REPOSITORIES):
-        name = f"part/{number}"
+        name = f"foundation/part/{number}"
         folder = root / name
         for at in range(FILES):
             file = folder / f"d{at % 30}" / f"f{at}.c"
@@ -36,7 +37,12 @@ def grow(root: Path, patches: Path) -> None:
         git(folder, "init", "-q", "--template=")
         git(folder, "add", "-A")
         git(folder, "commit", "-qm", "start")
-        shutil.copytree(folder, root.with_name("work") / name)
+        work = root.with_name("work")
+        shutil.copytree(folder, work / name)
+        home = work / ".repo/projects" / f"{name}.git"                       # as repo lays a tree out
+        home.parent.mkdir(parents=True, exist_ok=True)
+        (work / name / ".git").rename(home)
+        (work / name / ".git").symlink_to(os.path.relpath(home, work / name))
         count = 4 if number == 0 else 3
         for step in range(count):
             lines = big.read_text().splitlines(keepends=True)
@@ -68,7 +74,7 @@ def test_thirty_one_patches_on_fifteen_thousand_files(tmp_path: Path, capsys: py
         if what == "apply":
             for file in (tmp_path / "wanted").rglob("*.c"):
                 assert (work / file.relative_to(tmp_path / "wanted")).read_bytes() == file.read_bytes()
-    assert not any(git(work / f"part/{number}", "status", "--porcelain") for number in range(REPOSITORIES))
+    assert not any(git(work / f"foundation/part/{number}", "status", "--porcelain") for number in range(REPOSITORIES))
     with capsys.disabled():
         print(f"\n{PATCHES} patches, {sizes[0] / 1e3:.0f} to {sizes[-1] / 1e3:.0f} kB, {sum(sizes) / 1e6:.1f} MB in all, "
               f"{REPOSITORIES * FILES} files: {', '.join(told)}")

@@ -133,8 +133,8 @@ def test_patches_go_in_come_out_and_enter_the_key(checkout: Checkout, grow: Grow
     tree = grow()
     file = tree / DEVICE / "frameworks/native/neural_network_core/device.cpp"
     plain = file.read_text()
-    patch = checkout.root / "patches/openharmony/5.1" / DEVICE / "0001-say.patch"
-    other = checkout.root / "patches/openharmony/4.1" / DEVICE / "0001-say.patch"
+    patch = checkout.root / "patches/miniature/5.1" / DEVICE / "0001-say.patch"
+    other = checkout.root / "patches/miniature/4.1" / DEVICE / "0001-say.patch"
     for place in (patch, other):
         place.parent.mkdir(parents=True)
     other.write_text("this is for another generation\n")
@@ -157,7 +157,7 @@ def test_unpatch_puts_the_tree_back_and_says_when_there_is_nothing_to_do(checkou
     file.chmod(0o640)
     plain = (file.stat().st_mode, file.read_bytes())
     assert f"nothing of ours is applied in {tree}" in checkout.run("unpatch", f"ohos={tree}")
-    patch = checkout.root / "patches/openharmony/5.1" / DEVICE / "0001-say.patch"
+    patch = checkout.root / "patches/miniature/5.1" / DEVICE / "0001-say.patch"
     patch.parent.mkdir(parents=True)
     patch.write_text(PATCH)
     checkout.run(f"ohos={tree}")
@@ -177,7 +177,7 @@ def test_unpatch_puts_the_tree_back_and_says_when_there_is_nothing_to_do(checkou
 
 def test_a_patch_that_does_not_fit_stops_the_build_and_touches_nothing(checkout: Checkout, grow: Grow) -> None:
     tree = grow()
-    patch = checkout.root / "patches/openharmony/all" / DEVICE / "0001-say.patch"
+    patch = checkout.root / "patches/miniature/all" / DEVICE / "0001-say.patch"
     patch.parent.mkdir(parents=True)
     patch.write_text(PATCH.replace("SPDX", "SPXD"))
     said = checkout.run(f"ohos={tree}", code=2)

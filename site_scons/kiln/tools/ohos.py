@@ -13,11 +13,12 @@ from typing import Any
 from kiln import patch, pin, results, share, stamp
 from kiln.errors import Refused
 from kiln.product import Product
-from kiln.system import described, generations, preflight, projects, script
+from kiln.system import described, generations, preflight, projects, sandbox, script
 from kiln.system.projects import Difference
 from kiln.tools.settings import Settings
 
 PIN = "openharmony"
+MINIATURE = "miniature"           # our patches are for real files; the stand-in has patches in the tests only
 _TOLD = 3                      # differences that are named on one line
 
 
@@ -82,7 +83,13 @@ def patches(found: Path) -> tuple[Path, ...]:
         name = generations.of(found).name
     except Refused:
         return ()
-    return share.folder("patches") / PIN / "all", share.folder("patches") / PIN / name
+    return folders(MINIATURE if (found / sandbox.LIST).is_file() else PIN, name)
+
+
+def folders(of: str, generation: str) -> tuple[Path, ...]:
+    """The folders of patches/`of` for a generation: `all`, and those that name it, such as 4.0+4.1."""
+    root = share.folder("patches") / of
+    return root / "all", *(folder for folder in sorted(root.glob("*")) if generation in folder.name.split("+"))
 
 
 def journal(settings: Settings, found: Path) -> Path:
