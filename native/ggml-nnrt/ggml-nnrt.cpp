@@ -45,6 +45,9 @@ static bool ggml_backend_nnrt_run(entry & unit, const match & node, const std::v
     if (unit.off) {
         return false;
     }
+    if (unit.made->spent.calls == 0) {
+        ggml_nnrt::trace_first(unit.id, node.rows());
+    }
     if (!unit.made->run(static_cast<const float *>(node.input->data), node.rows(), outputs)) {
         the_store->give_up(unit, "a run failed");
         return false;
@@ -89,7 +92,7 @@ static bool ggml_backend_nnrt_given(ggml_backend_nnrt_context * ctx, const match
     }
     std::string why;
     if (!ctx->product || ctx->product_shape[0] != weight->ne[0] || ctx->product_shape[1] != weight->ne[1]) {
-        ctx->product          = ggml_nnrt::unit::compile_product(weight->ne[0], weight->ne[1], ggml_nnrt::CHUNK, the_store->on, why);
+        ctx->product          = ggml_nnrt::unit::compile_product(weight->ne[0], weight->ne[1], ggml_nnrt::rows_of_unit(), the_store->on, why);
         ctx->product_shape[0] = weight->ne[0];
         ctx->product_shape[1] = weight->ne[1];
     }

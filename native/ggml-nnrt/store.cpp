@@ -15,6 +15,8 @@ static constexpr int64_t LARGEST = 72ll << 20;
 
 static constexpr int TRIES = 2;    // of a shape that NNRt does not build: the first may have failed for another reason
 
+int64_t rows_of_unit() { return std::clamp<int64_t>(2 * settings().min_batch, 16, 64); }
+
 static int64_t available() {
     long long kib = 0;
     if (FILE * file = std::fopen("/proc/meminfo", "r")) {
@@ -164,7 +166,7 @@ void store::settle_one(const block & offered, const void * user, cpu & beside) {
         made->fingerprints.push_back(fingerprint(weight));
     }
     made->widths = offered.widths();
-    const int64_t size   = unit::bytes(offered, CHUNK);
+    const int64_t size   = unit::bytes(offered, rows_of_unit());
     const auto    loser  = slower.find(shapes_of(offered));
     bool          divide = false;
     if (loser != slower.end()) {
@@ -179,14 +181,14 @@ void store::settle_one(const block & offered, const void * user, cpu & beside) {
         made->said.why = "NNRt built none of its shape";
         divide         = true;
     } else {
-        made->made = unit::compile(offered, CHUNK, on, beside, made->said.why);
+        made->made = unit::compile(offered, rows_of_unit(), on, beside, made->said.why);
         divide     = !made->made;
         refused[shapes_of(offered)] += !made->made;
     }
     const std::string ops        = made->made ? made->made->ops : "";
     const int64_t     compile_us = made->made ? made->made->compile_us : 0;
     if (made->made) {
-        made->said = judge(*made->made, offered, CHUNK, beside, settings().keep_correct);
+        made->said = judge(*made->made, offered, rows_of_unit(), beside, settings().keep_correct);
         if (made->said.slower) {
             slower[shapes_of(offered)] = made->id;
         }

@@ -14,7 +14,8 @@
 
 namespace ggml_nnrt {
 
-constexpr int64_t CHUNK = 64;    // rows of a unit: a prompt goes through it in pieces of this size
+// Rows of a unit: a prompt goes through it in pieces of this size, the last one padded. 64, less where few are enough to come here.
+int64_t rows_of_unit();
 
 // A block whose fate is settled. `made` is empty if the CPU computes it; `off` if a run failed.
 struct entry {

@@ -40,6 +40,8 @@ void trace_unit(const unit_line & line) {
           quoted(line.why) + "}");
 }
 
+void trace_first(const std::string & id, int64_t rows) { print("nnrt-first {\"id\": " + quoted(id) + pair("rows", rows) + "}"); }
+
 void trace_calls(const std::string & id, const unit::totals & spent) {
     print("nnrt-calls {\"id\": " + quoted(id) + pair("calls", spent.calls) + pair("rows", spent.rows) + pair("nnrt_us", spent.nnrt_us) +
           pair("own_us", spent.own_us) + "}");

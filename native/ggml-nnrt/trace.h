@@ -17,6 +17,7 @@ struct unit_line {
 };
 
 void trace_unit(const unit_line & line);                                // nnrt-unit {...}; without trace, why a unit stays on the CPU
+void trace_first(const std::string & id, int64_t rows);                   // nnrt-first {...}: a unit's first call after its proof
 void trace_calls(const std::string & id, const unit::totals & spent);   // nnrt-calls {...}
 void trace_off(const std::string & id, const char * why);               // nnrt-off {...}
 void trace_product(const struct ggml_tensor * node, const char * by);   // nnrt-product {...}: one that is no weight of a model

@@ -101,7 +101,8 @@ verdict judge(unit & made, const block & from, int64_t rows, cpu & beside, bool 
     }
     // The first run of either side pays for pages and caches; the best of the others counts: this machine has other work too.
     said.nnrt_us = said.cpu_us = INT64_MAX;
-    for (int turn = 0; turn < TURNS; turn++) {
+    const int turns = keep_correct ? 2 : TURNS;
+    for (int turn = 0; turn < turns; turn++) {
         const int64_t began = ggml_time_us();
         if (!made.run(static_cast<const float *>(other.input->data), rows, into)) {
             said.nnrt_us = said.cpu_us = 0;

@@ -16,6 +16,7 @@ from kiln.errors import Refused, SpecError, known
 from kiln.spec import Size
 
 Abi = Literal["arm64-v8a", "armeabi-v7a", "x86_64"]
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 
 
@@ -110,6 +111,7 @@ class Service:
     importance: int = 0                # nice, -20..19
     cores: tuple[int, ...] = ()        # the processors it may run on; none: all
     secon: str = "u:r:su:s0"           # the domain that default (root) builds have; without one all files are denied
+    env: dict[str, str] = field(default_factory=dict)   # variables of ggml and its backends; the server's settings have keys of their own
 
     def __post_init__(self) -> None:
         try:
@@ -122,6 +124,9 @@ class Service:
             raise SpecError(f"service.name {self.name!r} must be a lower-case word of at most 32 characters")
         if not 1 <= self.port <= 65535 or not 1 <= self.threads <= 64 or not 1 <= self.slots <= 64:
             raise SpecError("service.port, threads or slots is out of range")
+        for name in self.env:
+            if not _VARIABLE.fullmatch(name) or name.startswith(("LLAMA_", "LD_")) or name in ("GGML_BACKEND_PATH", "PATH"):
+                raise SpecError(f"service.env cannot set {name!r}", hint="LLAMA_* and GGML_BACKEND_PATH follow from other keys of the product")
         if not -20 <= self.importance <= 19 or not all(0 <= core < 64 for core in self.cores):
             raise SpecError("service.importance must be -20..19 and service.cores 0..63")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from image.made import FSTAB, INIT_CFG, INPUTS, VENDOR, make_ext4, model, shipped
 
-from kiln.errors import ImageError, Refused
+from kiln.errors import ImageError, Refused, SpecError
 from kiln.image import place, service
 from kiln.product import Product
 from kiln.results import Base, Placement
@@ -90,3 +90,18 @@ def test_a_base_of_another_board_is_told(virt: Product, placed: Placement, tmp_p
     image = make_ext4(tmp_path / "vendor.img", 2 << 20, {path: text for path, text in VENDOR.items() if path != lacking}, host=tmp_path / "h")
     with pytest.raises(ImageError, match=says):
         service.generated(virt, placed, INPUTS, image, tmp_path / "s")
+
+
+def test_the_delegate_is_named_where_it_lies_and_the_product_adds_what_it_says(virt: Product, placed: Placement) -> None:
+    plain = service.settings(having(virt, env={}), placed)
+    assert "GGML_BACKEND_PATH" not in plain, "a product that ships none has none"
+    item = dataclasses.replace(placed.items[0], dest="/vendor/lib64/libggml-nnrt.so")
+    with_it = dataclasses.replace(placed, items=(*placed.items, item))
+    assert service.settings(having(virt, env={"GGML_NNRT_KEEP": "correct"}), with_it) == {
+        **plain, "GGML_BACKEND_PATH": "/vendor/lib64/libggml-nnrt.so", "GGML_NNRT_KEEP": "correct"}
+
+
+@pytest.mark.parametrize("name", ["LLAMA_ARG_HOST", "LD_PRELOAD", "GGML_BACKEND_PATH", "PATH", "lower", ""])
+def test_a_product_cannot_set_what_follows_from_its_keys(virt: Product, name: str) -> None:
+    with pytest.raises(SpecError, match="service.env cannot set"):
+        having(virt, env={name: "1"})

@@ -31,6 +31,7 @@ class Here:
     facts: BoardFacts = BoardFacts("virt", "", "cortex-a76", 2, False, "7.2.22")
     began: float = field(default_factory=time.monotonic)
     off: bool = False
+    console: list[str] = field(default_factory=list)
 
     def seconds(self) -> float:
         return time.monotonic() - self.began
@@ -40,6 +41,9 @@ class Here:
 
     def failure(self, what: str) -> BoardError:
         return BoardError(f"{what}; the console's last lines: none")
+
+    def console_tail(self, lines: int) -> list[str]:
+        return self.console[-lines:]
 
     def status(self, service: str) -> ServiceStatus:
         return ServiceStatus("running", 9, 0, "", 20 << 20, 26 << 20)
@@ -146,3 +150,17 @@ def test_a_drawn_question_may_be_missed_and_is_shown(made: product.Product, tmp_
     result = judge(dataclasses.replace(made, check=dataclasses.replace(made.check, seed=7)), tmp_path, board)
     assert result.ok and [one.ok for one in result.answers if one.drawn] == [False, True]
     assert result.lines[10].startswith("  missed (drawn) ") and result.lines[11].startswith("  right (drawn) ")
+
+
+UNIT = {"id": "blk.0.ffn", "ops": "MATMUL", "bytes": 7, "compile_ms": 1.5, "nnrt_us": 3, "cpu_us": 4, "verdict": "nnrt", "why": ""}
+
+
+def test_the_card_shows_the_units_that_the_console_told_of(made: product.Product, tmp_path: Path, play: Any) -> None:
+    board = Here(play(knows(*range(40))).url)
+    board.console = [f"[ 1.0] kiln-llm: nnrt-unit {json.dumps(UNIT)}", f"nnrt-unit {json.dumps({**UNIT, 'id': 'b', 'verdict': 'cpu'})}",
+                     'nnrt-first {"id": "blk.0.ffn", "rows": 9}', 'nnrt-first {"id": "nobody"}', "nnrt-unit {", 'nnrt-unit {"id": 1}', "nnrt-unit []",
+                     f"nnrt-unit {json.dumps({**UNIT, 'id': 'c', 'bytes': True})}", f"nnrt-unit {json.dumps({**UNIT, 'id': 'd', 'verdict': 'maybe'})}"]
+    result = judge(made, tmp_path, board)
+    told = json.loads((tmp_path / "card.json").read_text())["units"]
+    assert told == [{**UNIT, "used": True}, {**UNIT, "id": "b", "verdict": "cpu", "used": False}]
+    assert result.units == 1 and "; 1 units on NNRt" in result.lines[-1]

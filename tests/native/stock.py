@@ -92,12 +92,12 @@ def llama_cpp(virt: Built, toolchain: Toolchain) -> Path:
     return folder / "bin"
 
 
-def project(virt: Built, toolchain: Toolchain, source: Path, target: str, built: Path | None = None) -> Path:
-    """A CMake project of ours that needs llama.cpp's headers, for this machine; ninja knows what is old. The folder of its files."""
+def project(virt: Built, toolchain: Toolchain, source: Path, target: str, built: Path) -> Path:
+    """A CMake project of ours that needs llama.cpp, for this machine; ninja knows what is old. The folder of its files."""
     tree = results.load(Tree, next(virt.build.glob(f"src/llama.cpp-*/{results.NAME}"))).root
     folder = virt.build / "stock" / f"{target}-{toolchain.abi}"
     where = {f"CMAKE_{kind}_OUTPUT_DIRECTORY": str(folder / "obj/bin") for kind in ("LIBRARY", "RUNTIME")}
-    options = {**where, "KILN_LLAMA_CPP_SOURCE": str(tree), **({"KILN_LLAMA_CPP_BUILT": str(built)} if built else {})}
+    options = {**where, "KILN_LLAMA_CPP_SOURCE": str(tree), "KILN_LLAMA_CPP_BUILT": str(built)}
     cmake.build(source, toolchain, targets=(target,), options=options, obj=folder / "obj", log=folder / "log", jobs=2,
                 ccache=virt.cache / "ccache", link=cmake.Link(program_path="$ORIGIN"))
     return folder / "obj/bin"
@@ -117,7 +117,7 @@ def gathered(virt: Built, toolchain: Toolchain, nnrt: Path, old: Path) -> Stock:
     built = llama_cpp(virt, toolchain)
     folder = virt.build / "stock" / "bin"
     folder.mkdir(exist_ok=True)
-    ours = (project(virt, toolchain, ROOT / "native/ggml-nnrt", "ggml-nnrt"),
+    ours = (project(virt, toolchain, ROOT / "native/ggml-nnrt", "ggml-nnrt", built),
             project(virt, toolchain, ROOT / "tests/data/delegate", "driver", built))
     for file in [*built.iterdir(), *(file for one in ours for file in one.iterdir()), toolchain.runtime]:
         _placed(file, folder / file.name)

@@ -22,6 +22,7 @@ from kiln.results import Artifact, Base, Input, Placement
 CFG = "/vendor/etc/kiln.cfg"
 NOTICE = "/vendor/etc/kiln/licenses/NOTICE"
 SERVER = "/vendor/bin/llama-server"
+BACKEND = "libggml-nnrt.so"            # llama.cpp's own list of backends lacks it: it is told where it lies
 ORIGIN = "kiln"
 USER = 6900                            # free in OpenHarmony's passwd: nothing else on the board is this user's
 # What init takes (startup_init, init_service_manager.c); a service past a limit is dropped without a word.
@@ -47,7 +48,7 @@ def cfg(product: Product, placement: Placement) -> dict[str, Any]:
 
 
 def settings(product: Product, placement: Placement) -> dict[str, str]:
-    """The server's environment: names of llama.cpp's common/arg.cpp."""
+    """The server's environment: names of llama.cpp's common/arg.cpp, the backend that is loaded, and what the product adds."""
     service, model = product.service, product.model
     made = {
         "LLAMA_ARG_MODEL": placement.model_path,
@@ -61,7 +62,8 @@ def settings(product: Product, placement: Placement) -> dict[str, str]:
     }
     if service.api_key_file:
         made["LLAMA_ARG_API_KEY_FILE"] = service.api_key_file
-    return made
+    made |= {"GGML_BACKEND_PATH": item.dest for item in placement.items if item.dest.endswith(f"/{BACKEND}")}
+    return {**made, **service.env}
 
 
 def limited(made: dict[str, Any]) -> dict[str, Any]:

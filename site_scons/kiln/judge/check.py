@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kiln.errors import BoardError, KilnError, ModelError, one_line
-from kiln.judge import card
+from kiln.judge import card, units
 from kiln.judge.ask import Answer, Server
 from kiln.judge.card import Question
 from kiln.product import Product
@@ -39,6 +39,7 @@ class Judged(Protocol):
     def seconds(self) -> float: ...
     def watch(self) -> None: ...
     def failure(self, what: str) -> BoardError: ...
+    def console_tail(self, lines: int) -> list[str]: ...
     def status(self, service: str) -> ServiceStatus: ...
     def poweroff(self) -> None: ...
 
@@ -76,6 +77,7 @@ class CheckResult:
     tokens_s: float
     seed: int
     answers: tuple[Asked, ...]
+    units: int = 0                     # of the delegate, that computed something while we asked
 
     @property
     def right(self) -> int:
@@ -87,7 +89,8 @@ class CheckResult:
         """For a person: each question with its answer, then what was counted and measured."""
         return (*(f"  {_verdict(one):14} {one.q} -> {one_line(one.got, 120)}" for one in self.answers),
                 f"{_counted(self.answers)} are right (seed {self.seed}); ready after {self.boot_s:.1f} s, "
-                f"first answer after {self.first_answer_s:.1f} s, {self.tokens_s:.0f} tokens/s, {self.rss_bytes / (1 << 20):.0f} MiB resident")
+                f"first answer after {self.first_answer_s:.1f} s, {self.tokens_s:.0f} tokens/s, {self.rss_bytes / (1 << 20):.0f} MiB resident"
+                + f"; {self.units} units on NNRt" * bool(self.units))
 
 
 def choose(product: Product, file: Path) -> Chosen:
@@ -105,12 +108,18 @@ def check(product: Product, board: Judged, chosen: Chosen, *, into: Path, manife
     """Judge a board that was just switched on, and switch it off. Raises BoardError if it does not come up or is wrong."""
     server = Server(board.url)
     boot = wait(board, server, product.check.boot_timeout)
+    delegated: dict[str, dict[str, object]] = {}
+    units.read(board.console_tail(units.LINES), delegated)
     asked, answers, first = _ask(board, server, product, chosen)
+    board.watch()                      # takes in what the console said meanwhile
+    units.read(board.console_tail(units.LINES), delegated)
     status = board.status(product.service.name)
     board.poweroff()
     result = CheckResult(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), _passes(product, asked), round(boot, 2), round(first, 2),
                          status.peak, _middle([one.prompt_rate for one in answers]), _middle([one.rate for one in answers]),
-                         chosen.seed, tuple(asked))
+                         chosen.seed, tuple(asked), sum(unit["used"] is True for unit in delegated.values()))
+    if delegated:
+        card.write(into, "units", list(delegated.values()), product=product.name, manifest=manifest, board=board.facts)
     card.write(into, "check", {**asdict(result), "asked": len(asked), "right": result.right},
                product=product.name, manifest=manifest, board=board.facts)
     if not result.ok:
