@@ -48,11 +48,12 @@ class Base:
 
 @dataclass(frozen=True)
 class System:
-    """What OpenHarmony's own build.sh makes: product name and targets."""
+    """What OpenHarmony's own build.sh makes: product name and targets; `abi` is the userland's, where it is not the board's."""
 
     name: str
     targets: tuple[str, ...]
     tree: str = ""
+    abi: Abi | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,11 @@ class Product:
     service: Service
     check: Check
     name: str = field(default="", metadata={"yaml": False})
+
+    @property
+    def userland(self) -> Abi:
+        """The ABI that a tree is built for: stock images of the DAYU200 are 32-bit, though its kernel runs arm64 programs."""
+        return self.system.abi or self.board.abi
 
     def __post_init__(self) -> None:
         above: list[str] = []

@@ -108,6 +108,22 @@ def test_every_generation_from_a_clean_tree_and_a_null_run_starts_nothing(checko
     assert state(images) == before and (checkout.root / "build/virt/system/result.json").read_bytes() == result
 
 
+@pytest.mark.parametrize("row", generations.TABLE, ids=lambda row: row.name)
+def test_rk3568_gets_its_two_libraries_for_the_userland_of_its_base(checkout: Checkout, grow: Grow, row: generations.Generation) -> None:
+    """The daily's userland is 32-bit; nothing is installed by a library target, so the folder is what the name says until the base is read."""
+    tree = grow(row.name)
+    config = tree / "vendor/kiln/virt/config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "product_name": "rk3568", "target_cpu": "arm"}))
+    (checkout.root / "SConstruct").write_text(SCONSTRUCT.replace("env.Base(product, env.System(product, None))", "env.System(product, None)"))
+    assert BUILT in checkout.run("product=rk3568", f"ohos={tree}")
+    built = results.load(results.SystemBuilt, checkout.root / "build/rk3568/system" / results.NAME)
+    assert built.images is None and [item.file.name for item in built.items] == sorted(
+        name for target in ("mindspore_lib", "neural_network_runtime") for name in row.made_by(target))
+    assert all(item.dest.startswith("/system/lib/") for item in built.items)
+    assert 'target_cpu = "arm"' in (tree / "out/virt/args.gn").read_text()
+    assert BUILT not in checkout.run("product=rk3568", f"ohos={tree}")
+
+
 def test_everything_that_is_wrong_is_listed_before_anything_is_built(checkout: Checkout, grow: Grow, tmp_path: Path) -> None:
     tree = grow()
     (tree / "build.sh").unlink()

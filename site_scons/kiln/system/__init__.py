@@ -49,12 +49,12 @@ def build(template: Path, toolchain: Toolchain, product: Product, into: Path, *,
     """
     row = generations.named(SANDBOX)
     tree = sandbox.make(template, into / "tree", toolchain, sandbox.loader_in(loader.root), row)
-    sandbox.clear(tree, generations.CPUS[product.board.abi])
+    sandbox.clear(tree, generations.CPUS[product.userland])
     targets = (*product.system.targets, "images")
-    preflight.check(tree, product.system.name, targets, product.board.abi)
-    out, files = script.build(tree, row, product.system.name, targets, product.board.abi, epoch=product.image.epoch,
+    preflight.check(tree, product.system.name, targets, product.userland)
+    out, files = script.build(tree, row, product.system.name, targets, product.userland, epoch=product.image.epoch,
                            home=into / "home", log=log, jobs=jobs, progress=progress)
-    libraries = Artifacts(_artifacts(files, row, targets, out, product.board.abi), key)
+    libraries = Artifacts(_artifacts(files, row, targets, out, product.userland), key)
     results.save(libraries, into / LIBRARIES)
     return Built(out / "packages" / "phone" / "images", libraries, (loader.input,), generations.version(tree))
 
@@ -65,11 +65,11 @@ def build_given(tree: Path, product: Product, targets: Sequence[str], into: Path
 
     The key of the libraries is made of their bytes, so what is made of equal libraries stays. Raises as build() does.
     """
-    preflight.check(tree, product.system.name, targets, product.board.abi)
+    preflight.check(tree, product.system.name, targets, product.userland)
     row = generations.of(tree)
-    out, files = script.build(tree, row, product.system.name, targets, product.board.abi, epoch=product.image.epoch,
+    out, files = script.build(tree, row, product.system.name, targets, product.userland, epoch=product.image.epoch,
                               home=into / "home", log=log, jobs=jobs, progress=progress)
-    made = _artifacts(files, row, targets, out, product.board.abi)
+    made = _artifacts(files, row, targets, out, product.userland)
     items = tuple(replace(item, file=taken.take(item.file, into / LIBRARIES / item.file.name)) for item in made)
     libraries = Artifacts(items, stamp.key(*(f"{item.dest} {item.sha256}" for item in items)))
     results.save(libraries, into / LIBRARIES)

@@ -61,7 +61,7 @@ def targets(product: Product) -> tuple[str, ...]:
 
 def check(found: Path, product: Product) -> None:
     """Everything that is wrong with the tree, before anything else is built. Raises Refused."""
-    preflight.check(found, product.system.name, targets(product), product.board.abi)
+    preflight.check(found, product.system.name, targets(product), product.userland)
 
 
 def compare(found: Path, product: Product, strict: bool) -> Compared:

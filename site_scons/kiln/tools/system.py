@@ -31,7 +31,7 @@ def _given(env: Any, product: Product, tree: Path) -> Any:
     folder = settings.build / product.name / "system"
     asked = ohos.targets(product)
     with boundary.reading():
-        constants = (str(REVISION), products.canonical(product.system), product.board.abi, str(product.image.epoch), *asked, *ohos.identity(tree))
+        constants = (str(REVISION), products.canonical(product.system), product.userland, str(product.image.epoch), *asked, *ohos.identity(tree))
 
     def make(key: str) -> Sequence[Path]:
         from kiln import run
