@@ -84,7 +84,7 @@ def test_sconstruct_is_a_table_of_contents() -> None:
 def test_every_pin_loads(name: str) -> None:
     loaded = pin.load(name)
     assert loaded.kind in family.names(importlib.import_module("kiln.fetch.kinds"))
-    assert loaded.licence and (loaded.size > 0 or loaded.kind == "https")
+    assert loaded.licence and loaded.size >= 0, "0: nobody recorded it, the digest decides"
 
 
 @pytest.mark.parametrize("name", product.names())

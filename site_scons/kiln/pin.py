@@ -46,6 +46,9 @@ class Pin:
     subdir: str = ""
     arch: str = ""                     # deb: the Debian architecture
     accept: Literal["", "signed"] = ""  # deb: a newer package of the signed index will do (tools that enter no image)
+    service: str = ""                  # daily: the address that update= asks
+    downloads: str = ""                # daily: what a relative path of the service is below
+    branch: str = ""                   # daily: the branch that update= asks for
     token: str = ""                    # https: the environment variable of a token, sent to the first host only
     mirrors: tuple[Mirror, ...] = ()
     projects: dict[str, str] = field(default_factory=dict, hash=False)  # repo: the commit of each repository, by its folder in the tree

@@ -31,6 +31,8 @@ class Faulty:
     cuts: deque[int] = field(default_factory=deque)         # close the connection after so many bytes of the body
     statuses: deque[int] = field(default_factory=deque)     # answer with that status instead
     heads: dict[str, str] = field(default_factory=dict)     # further headers of every answer
+    posts: dict[str, bytes] = field(default_factory=dict)   # what a POST is answered with, by path
+    told: list[bytes] = field(default_factory=list)         # what was posted
     redirect: dict[str, str] = field(default_factory=dict)  # path -> address
     ranges: bool = True                                     # honor Range
     shift: int = 0                                          # begin a ranged answer so many bytes later than asked
@@ -103,6 +105,19 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in what.files:
             return self._head(404, {"Content-Length": "0"})
         self._file(what.files[path])
+
+    def do_POST(self) -> None:
+        what, path = self.what, unquote(self.path.partition("?")[0])
+        what.asked.append((self.path, dict(self.headers.items())))
+        what.told.append(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+        self.close_connection = True
+        if what.statuses and (status := what.statuses.popleft()) != 200:
+            return self._head(status, {"Content-Length": "0"})
+        if path not in what.posts:
+            return self._head(404, {"Content-Length": "0"})
+        body = what.posts[path]
+        self._head(200, {"Content-Length": str(len(body) if what.length is None else what.length)})
+        self._body(body)
 
     def _file(self, body: bytes) -> None:
         what = self.what

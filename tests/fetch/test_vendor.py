@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every pin of vendor/, truly fetched from its registry into an empty cache and unpacked."""
+"""Every pin of vendor/ that a package registry has, truly fetched into an empty cache and unpacked."""
 
 from __future__ import annotations
 

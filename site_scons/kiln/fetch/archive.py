@@ -20,6 +20,8 @@ from kiln.errors import UnpackError, one_line
 from kiln.progress import Update
 
 Kind = Literal["file", "dir", "link", "hard", "other"]
+_TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".txz", ".tar.zst")
+SUFFIXES = (*_TARS, ".whl", ".zip", ".deb")
 _BLOCK = 512
 _TAIL = 64 << 10
 _LONGEST = 1 << 20
@@ -51,7 +53,7 @@ def members(stream: IO[bytes], file: str, bounds: Bounds) -> Iterator[Member]:
         yield from _zip(stream, bounds)
     elif file.endswith(".deb"):
         yield from _deb(stream, bounds)
-    elif file.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".txz", ".tar.zst")):
+    elif file.endswith(_TARS):
         yield from _tar(stream, file, bounds)
     else:
         size = stream.seek(0, 2)

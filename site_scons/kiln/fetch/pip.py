@@ -106,6 +106,26 @@ def find(known: Settings, source: Source, package: str, file: str) -> list[Found
     return found
 
 
+def newest_file(known: Settings, source: Source, package: str, version: str, file: str) -> tuple[str, str, str] | None:
+    """Version, file name and sha256 ("" if not listed) of the newest release with a file named as `file` is at `version`; yanked ones left out."""
+    from packaging.version import InvalidVersion, Version
+    from unearth import PackageFinder
+
+    with _quiet(), _client(known) as client, _told(source):
+        finder = PackageFinder(client, ignore_compatibility=True)
+        finder.sources = [{"url": _place(source), "type": "find_links" if source.links else "index"}]
+        listed = [(one.version or "", one.link) for one in finder.find_all_packages(package, allow_yanked=False)]
+    fits = []
+    for text, link in listed:
+        try:
+            number = Version(text)
+        except InvalidVersion:
+            continue
+        if not number.is_prerelease and link.filename == file.replace(version, text):
+            fits.append((number, text, link.filename, (link.hash_option or {}).get("sha256", [""])[0]))
+    return max(fits)[1:] if fits else None
+
+
 def _sources(said: Mapping[str, str]) -> tuple[Source, ...]:
     """Those on this machine first: the digest decides, and they cost nothing. pip's own default index stays the default."""
     from unearth import PackageFinder

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 from collections.abc import Sequence
@@ -30,7 +31,9 @@ VARIABLES = (
     Variable("ohos", "", "an OpenHarmony tree: its own build.sh makes libraries and images, as the product says", "path"),
     Variable("base", "", "a folder of partition images with parameter.txt, instead of the product's base (told as not pinned)", "path"),
     Variable("strict", "0", "1: refuse an OpenHarmony tree that is not at its pinned commits", "flag"),
-    Variable("update", "", "move a pin: openharmony (with ohos=PATH)"),
+    Variable("update", "", "move a pin: a file of vendor/, to what is there today (openharmony: with ohos=PATH)"),
+    Variable("date", "", "with update= of a daily build: that day, YYYYMMDD", "date"),
+    Variable("branch", "", "with update= of a daily build: of that branch of OpenHarmony"),
     Variable("build", "build", "where everything is built [in an OpenHarmony tree: its out/kiln]", "path"),
     Variable("cache", "", "downloads and kept results [XDG_CACHE_HOME or ~/.cache, then /kiln]", "path"),
     Variable("mirror", "", "a folder of pinned inputs, asked before the network", "path"),
@@ -56,6 +59,8 @@ class Settings:
     base: Path | None
     strict: bool
     update: str
+    date: str
+    branch: str
     build: Path
     cache: Path
     mirror: Path | None
@@ -88,12 +93,15 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
         values["build"] = str(tree / "out" / "kiln")    # OpenHarmony's loader scans every folder of third_party and the like, but not out/
     for variable in VARIABLES:
         _fits(variable, values[variable.name])
+    if not values["update"] and (values["date"] or values["branch"]):
+        raise Refused("date= and branch= choose what update= takes", hint="scons update=PIN date=YYYYMMDD branch=NAME")
     cache = values["cache"] or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kiln")
     return Settings(
         product=values["product"], build=_path(here, values["build"]), cache=_path(here, cache),
         model=_path(here, values["model"]) if values["model"] else None,
         ohos=_path(here, values["ohos"]) if values["ohos"] else None, strict=values["strict"] == "1",
         base=_path(here, values["base"]) if values["base"] else None, update=values["update"],
+        date=values["date"], branch=values["branch"],
         mirror=_path(here, values["mirror"]) if values["mirror"] else None,
         offline=values["offline"] == "1", made=values["made"] == "1", ccache=values["ccache"] == "1",
         jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),
@@ -109,8 +117,20 @@ def _fits(variable: Variable, value: str) -> None:
         raise Refused(f"{variable.name}={value} must be {' or '.join(filter(None, [', '.join(words[:-1]), words[-1]]))}")
     if variable.kind == "count" and value and not re.fullmatch(r"[1-9]\d{0,2}", value):
         raise Refused(f"{variable.name}={value} must be a number from 1 to 999")
+    if variable.kind == "date" and value and not _day(value):
+        raise Refused(f"{variable.name}={value} must be a day as YYYYMMDD")
+    if variable.name == "branch" and value and not re.fullmatch(r"[A-Za-z0-9][\w./-]{0,99}", value):
+        raise Refused(f"{variable.name}={value} must be the name of a branch, such as master or OpenHarmony-6.1-Release")
     if variable.kind in ("path", "paths") and ("\n" in value or "\0" in value):
         raise Refused(f"{variable.name} must be a path on one line")
+
+
+def _day(value: str) -> bool:
+    try:
+        datetime.date.fromisoformat(value)
+    except ValueError:
+        return False
+    return bool(re.fullmatch(r"20\d{6}", value))
 
 
 def _path(here: Path, value: str) -> Path:

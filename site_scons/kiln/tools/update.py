@@ -16,9 +16,28 @@ UPDATES: dict[str, Callable[[Any], Sequence[str]]] = {}
 def update(env: Any) -> Sequence[str]:
     """Move the pin that was asked for; lines that say from what to what. Raises Refused for one that nobody can move."""
     name = env["KILN_SETTINGS"].update
-    if name not in UPDATES:
-        raise Refused(f"update={name}: nothing here moves that pin" if name else "update wants a pin: update=PIN", hint=known(name, UPDATES))
-    return UPDATES[name](env)
+    every = {*UPDATES, *pin.names()}
+    if name not in every:
+        raise Refused(f"update={name}: there is no such pin" if name else "update wants a pin: update=PIN", hint=known(name, every))
+    return UPDATES[name](env) if name in UPDATES else fetched(env)
+
+
+def fetched(env: Any) -> Sequence[str]:
+    """Any pin whose kind can say what is there today: fetched, digested, its YAML rewritten in place."""
+    from kiln.fetch import newer, rewrite
+    from kiln.progress import bar
+
+    settings = env["KILN_SETTINGS"]
+    name, today = settings.update, f"{datetime.datetime.now(datetime.UTC).date()}"
+    if settings.offline:
+        raise Refused(f"update={name} asks the network, and offline=1 forbids it")
+    before = pin.load(name)
+    after = newer.move(before, newer.Wish(settings.date, settings.branch), settings.cache, today=today, progress=bar)
+    if after == before:
+        return [f"{name}  {before.version} is what is there today; nothing was written"]
+    lines = rewrite.rewrite(share.folder("vendor") / f"{name}.yaml", before, after)
+    seen = "as published" if after.trust == "published" else "computed from what came, since nobody publishes it"
+    return [f"{name}  {before.version} -> {after.version}; sha256 {seen}", *lines]
 
 
 def openharmony(env: Any) -> Sequence[str]:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from kiln.errors import FetchError
 from kiln.fetch import apt
 from kiln.fetch.ask import Ask
+from kiln.fetch.newer import Newer, Wish
 from kiln.fetch.part import Part, Wrong, copy
 from kiln.fetch.stream import Unreachable
 from kiln.pin import Pin
@@ -45,6 +46,12 @@ def signed(pin: Pin, ask: Ask) -> Pin:
     new = found[0]
     return replace(pin, name=new.name, version=new.version, path=new.path, sha256=new.sha256, size=new.size,
                    file=new.path.rpartition("/")[2], accept="", mirrors=())
+
+
+def newest(pin: Pin, wish: Wish, ask: Ask) -> Newer:
+    """What the signed index has today."""
+    new = signed(pin, ask)
+    return Newer(version=new.version, file=new.file, path=new.path, name=new.name, sha256=new.sha256)
 
 
 def _by_path(private: apt.Apt, pin: Pin, part: Part) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from kiln.errors import FetchError
 from kiln.fetch import stream
 from kiln.fetch.ask import Ask
+from kiln.fetch.newer import Newer, Wish
 from kiln.fetch.part import Part
 from kiln.pin import Pin
 
@@ -30,3 +31,8 @@ def fetch(pin: Pin, part: Part, ask: Ask) -> None:
     if token and scheme == "http" and host not in ("127.0.0.1", "::1", "localhost"):
         raise FetchError("has a token, which is not sent over plain http")
     stream.download(stream.with_login(stream.Remote(pin.url, token=token)), part, ask.pace)
+
+
+def newest(pin: Pin, wish: Wish, ask: Ask) -> Newer:
+    """What is at the same address today: an address that moves (`main` of a model) is pinned anew."""
+    return Newer(version=pin.version, file=pin.file)

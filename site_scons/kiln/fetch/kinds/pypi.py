@@ -13,8 +13,9 @@ from dataclasses import replace
 from kiln.errors import FetchError
 from kiln.fetch import stream
 from kiln.fetch.ask import Ask
+from kiln.fetch.newer import Newer, Wish
 from kiln.fetch.part import Part, Wrong
-from kiln.fetch.pip import Found, Settings, find, settings
+from kiln.fetch.pip import Found, Settings, find, newest_file, settings
 from kiln.pin import Pin
 
 
@@ -38,6 +39,24 @@ def fetch(pin: Pin, part: Part, ask: Ask) -> None:
     if failed and all(isinstance(one, stream.Unreachable) for one in failed):
         raise stream.Unreachable(failed[0].what)
     raise FetchError(", ".join(dict.fromkeys(one.what for one in failed)) or f"no index lists {pin.file}")
+
+
+def newest(pin: Pin, wish: Wish, ask: Ask) -> Newer:
+    """The newest version that has a file of the same shape: the source package, or the wheel for the same machines."""
+    known, failed = settings(), list[FetchError]()
+    for source in known.sources:
+        try:
+            found = newest_file(known, source, pin.name, pin.version, pin.file)
+        except FetchError as error:
+            failed.append(error)
+            continue
+        if found:
+            version, file, sha256 = found
+            return Newer(version=version, file=file, sha256=sha256)
+    if failed and all(isinstance(one, stream.Unreachable) for one in failed):
+        raise stream.Unreachable(failed[0].what, hint="check the connection, and PIP_INDEX_URL")
+    raise FetchError(", ".join(dict.fromkeys(one.what for one in failed)) or f"no index lists a file like {pin.file}",
+                     hint="is there a version with a file of that shape? else edit the pin by hand")
 
 
 def _found(known: Settings, pin: Pin, failed: list[FetchError]) -> Iterator[Found]:
