@@ -15,6 +15,7 @@ from kiln.tools import base as base_step
 from kiln.tools import model as model_step
 from kiln.tools import native as native_step
 from kiln.tools import outside
+from kiln.tools import sdk as sdk_step
 from kiln.tools.settings import Settings
 
 REVISION = 1
@@ -55,8 +56,8 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
 
 def _inputs(env: Any, product: Product, base: results.Base, gguf: results.Gguf) -> tuple[results.Input, ...]:
     """Every input of the image, as the manifest lists them; the kernel that only the virtual board boots is none of it."""
-    pins = {product.sdk, "" if env["KILN_MODEL"] else product.model.pin, *(native.pin for native in product.native.values())}
-    rows = [*base.inputs]
+    pins = {"" if env["KILN_MODEL"] else product.model.pin, *(native.pin for native in product.native.values())}
+    rows = [*base.inputs, *sdk_step.inputs(env, product)]
     rows += [outside.result(env, results.Tree, env.PinnedSource(name)).input for name in pins if name]
     given: Path | None = env["KILN_MODEL"]
     if given:

@@ -13,7 +13,7 @@ from kiln import results, share, stamp
 from kiln.product import Native, Product
 from kiln.progress import bar
 from kiln.tools import boundary, outside, source
-from kiln.tools.sdk import host_abi
+from kiln.tools.sdk import host_abi, stand_in
 from kiln.tools.settings import Settings
 
 REVISION, OURS = 2, 1                  # of llama.cpp's step, of the steps of our own projects
@@ -117,7 +117,7 @@ def _pinned(env: Any, product: Product, name: str, target: Native, sdk: Any, bas
 
 
 def host_tools(env: Any, product: Product) -> Any:
-    """The node of the Artifacts of llama-quantize and its kin for this machine, made by the SDK's own compiler."""
+    """The node of the Artifacts of llama-quantize and its kin for this machine, made by the stand-in SDK's compiler."""
     settings: Settings = env["KILN_SETTINGS"]
     name = product.native["llama.cpp"].pin
     with boundary.reading():
@@ -130,7 +130,7 @@ def host_tools(env: Any, product: Product) -> Any:
         room.llama_for_host(tree, toolchain, folder=folder, key=key, log=log, jobs=settings.jobs,
                             ccache=_ccache(settings), hide=(settings.build, settings.cache), progress=bar)
 
-    return _node(env, name, env.Sdk(product, host_abi()), folder, "host tools", "host", build, "", "host" in settings.dev)
+    return _node(env, name, stand_in(env, host_abi()), folder, "host tools", "host", build, "", "host" in settings.dev)
 
 
 def _node(env: Any, pin: str, sdk: Any, folder: Path, name: str, slice_: str,

@@ -30,6 +30,7 @@ VARIABLES = (
     Variable("model", "", "a GGUF to bake instead of the product's (told in the manifest as not pinned)", "path"),
     Variable("ohos", "", "an OpenHarmony tree: its own build.sh makes libraries and images, as the product says", "path"),
     Variable("base", "", "a folder of partition images with parameter.txt, instead of the product's base (told as not pinned)", "path"),
+    Variable("sdk", "", "an ohos-sdk, instead of the product's: unpacked, its linux or native folder, or its archive (told as not pinned)", "path"),
     Variable("strict", "0", "1: refuse an OpenHarmony tree that is not at its pinned commits", "flag"),
     Variable("update", "", "move a pin: a file of vendor/, to what is there today (openharmony: with ohos=PATH)"),
     Variable("date", "", "with update= of a daily build: that day, YYYYMMDD", "date"),
@@ -37,6 +38,7 @@ VARIABLES = (
     Variable("build", "build", "where everything is built [in an OpenHarmony tree: its out/kiln]", "path"),
     Variable("cache", "", "downloads and kept results [XDG_CACHE_HOME or ~/.cache, then /kiln]", "path"),
     Variable("mirror", "", "a folder of pinned inputs, asked before the network", "path"),
+    Variable("into", "", "where bundle puts the inputs [build/<product>/bundle]", "path"),
     Variable("offline", "0", "1: take nothing from the network", "flag"),
     Variable("made", "1", "0: do not reuse kept results (SDK, llama.cpp)", "flag"),
     Variable("ccache", "1", "0: compile without the compiler cache", "flag"),
@@ -57,6 +59,7 @@ class Settings:
     model: Path | None
     ohos: Path | None
     base: Path | None
+    sdk: Path | None
     strict: bool
     update: str
     date: str
@@ -64,6 +67,7 @@ class Settings:
     build: Path
     cache: Path
     mirror: Path | None
+    into: Path | None
     offline: bool
     made: bool
     ccache: bool
@@ -101,8 +105,9 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
         model=_path(here, values["model"]) if values["model"] else None,
         ohos=_path(here, values["ohos"]) if values["ohos"] else None, strict=values["strict"] == "1",
         base=_path(here, values["base"]) if values["base"] else None, update=values["update"],
+        sdk=_path(here, values["sdk"]) if values["sdk"] else None,
         date=values["date"], branch=values["branch"],
-        mirror=_path(here, values["mirror"]) if values["mirror"] else None,
+        mirror=_path(here, values["mirror"]) if values["mirror"] else None, into=_path(here, values["into"]) if values["into"] else None,
         offline=values["offline"] == "1", made=values["made"] == "1", ccache=values["ccache"] == "1",
         jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),
         board=values["board"], yes=values["yes"],

@@ -104,6 +104,12 @@ def _update(env: Any) -> Sequence[str]:
     return update.update(env)
 
 
+def _bundle(env: Any) -> Sequence[str]:
+    from kiln.tools import bundle
+
+    return bundle.bundle(env)
+
+
 def _distclean(env: Any) -> Sequence[str]:
     import shutil
 
@@ -128,6 +134,7 @@ TABLE = (
     Verb("ungraft", (), _ungraft, "take that component out of the tree ohos=PATH again, byte for byte"),
     Verb("unpatch", (), _unpatch, "take our patches out of the tree ohos=PATH again, byte for byte"),
     Verb("update", (), _update, "update=PIN: move a pin, and do nothing else"),
+    Verb("bundle", (), _bundle, "put every pinned input of the product into one folder: mirror=DIR offline=1 then builds without a network"),
     Verb("distclean", (), _distclean, "remove everything below build/"),
 )
 
