@@ -19,8 +19,10 @@ from kiln.fetch import bundle as room
 from kiln.fetch.cache import Cache
 
 PINS = ("linux-arm64", "llama.cpp", "musl-arm64", "ziglang")
-# A network namespace of its own has loopback only, and that is off until somebody sets it up.
-ALONE = ["unshare", *([] if os.getuid() == 0 else ["-r"]), "-n"]
+# A network namespace of its own has loopback only, and that is off until somebody sets it up: SIOCSIFFLAGS, IFF_UP.
+_UP = ("import fcntl, os, socket, struct, sys; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 1)); "
+       "os.execvp(sys.argv[1], sys.argv[1:])")
+ALONE = ["unshare", *([] if os.getuid() == 0 else ["-r"]), "-n", sys.executable, "-c", _UP]
 
 
 @pytest.fixture(scope="module")
