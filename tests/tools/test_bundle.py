@@ -95,7 +95,7 @@ def test_a_fresh_clone_builds_the_same_image_without_a_network(bundle: Path, vir
     (empty / "made").symlink_to(cache / "made")
     done = alone(sys.executable, "-m", "SCons", "-Q", "image", f"mirror={bundle}", "offline=1", f"cache={empty}", cwd=clone)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert (clone / "build/virt/images/manifest.json").read_bytes() == (virt.product / "images/manifest.json").read_bytes()
+    assert (clone / "build/virt/manifest.json").read_bytes() == (virt.product / "manifest.json").read_bytes()
     assert sorted(file.name for file in (empty / "blobs/sha256").glob("??/*")) == sorted(
         row["sha256"] for row in json.loads((bundle / "index.json").read_text())["inputs"] if row["name"] != "linux-arm64")
 
@@ -106,7 +106,7 @@ def test_everything_anew_without_a_network(bundle: Path, virt: Built, tmp_path: 
     clone = copied(tmp_path / "clone")
     done = alone("./kiln", "image", f"mirror={bundle}", "offline=1", "made=0", "ccache=0", cwd=clone, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert (clone / "build/virt/images/manifest.json").read_bytes() == (virt.product / "images/manifest.json").read_bytes()
+    assert (clone / "build/virt/manifest.json").read_bytes() == (virt.product / "manifest.json").read_bytes()
 
 
 @pytest.mark.ci
