@@ -110,7 +110,7 @@ FAULTS = {
     "403": ("403 Forbidden", lambda s: s.statuses.extend([403] * 9), 1),
     "503": ("503 Service Unavailable, 3 times", lambda s: s.statuses.extend([503] * 9), 3),
     "too long": ("(9999999 bytes) long there", lambda s: setattr(s, "length", 9999999), 1),
-    "too short": ("is 5 bytes long there", lambda s: setattr(s, "length", 5), 1),
+    "too short": ("(5 bytes) long there", lambda s: setattr(s, "length", 5), 1),
     "endless": ("sends more than the", lambda s: (setattr(s, "chunked", True), s.files.update({"/file": bytes(9 << 20)})), 1),
     "cut at nothing": ("cut the connection at 0 of", lambda s: s.cuts.extend([0] * 9), 3),
     "stall": ("stalls, 3 times", lambda s: (setattr(s, "stall", 0.6), setattr(s, "ranges", False)), None),
