@@ -244,7 +244,7 @@ def test_an_empty_file_is_a_file(pinned: Make, cache: Path, server: faulty.Fault
 
 
 def test_a_kind_that_is_not_there_names_those_that_are(pinned: Make, cache: Path) -> None:
-    with pytest.raises(KilnError, match="unknown kind 'ftp'.*known: deb, https, path, pypi"):
+    with pytest.raises(KilnError, match="unknown kind 'ftp'.*known: daily, deb, git, https, path, pypi"):
         fetch.get(pinned(kind="ftp"), cache)
 
 
