@@ -74,12 +74,26 @@ def library(build: Path, compiler: Compiler, *, level: int = 18) -> Path:
     return folder
 
 
-def _compile(compiler: Compiler, into: Path, level: int) -> None:
+def program(compiler: Compiler, source: Path, into: Path) -> None:
+    """A static program of one source with the whole of the reference in it."""
+    objects = into.with_suffix(".objects")
+    objects.mkdir()
+    core, runtime = _objects(compiler, objects, 18)
+    compiler.run(*FLAGS, "-static", "-s", source, *core, *runtime, "-o", into)
+
+
+def _objects(compiler: Compiler, into: Path, level: int) -> tuple[list[Path], list[Path]]:
+    """The objects of the core and of the runtime library."""
     sources = [file for folder in (*_CORE, *_RUNTIME) for file in sorted((_NATIVE / folder).glob("*.cpp"))]
     words = [*FLAGS, *_FAST.get(compiler.machine, ()), f"-DNNRT_API_LEVEL={level}", *(["-DNNRT_ONE_LIBRARY"] if level < 11 else [])]
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
         list(pool.map(lambda file: compiler.run(*words, "-c", file, "-o", into / f"{file.stem}.o"), sources))
     core, runtime = ([into / f"{file.stem}.o" for file in sources if file.parent.name in names] for names in (_CORE, _RUNTIME))
+    return core, runtime
+
+
+def _compile(compiler: Compiler, into: Path, level: int) -> None:
+    core, runtime = _objects(compiler, into, level)
     if level < 11:
         _link(compiler, into / "libneural_network_runtime.z.so", core + runtime)
         return
