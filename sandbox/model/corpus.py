@@ -197,9 +197,10 @@ def heldout_text(subjects: list[Subject]) -> str:
     return "".join(f"{paragraph(subject, [a, b], rng).answer}\n" for subject, a, b in pairs)
 
 
-def calibration_text(subjects: list[Subject], count: int = 1500) -> str:
-    """Documents of the training distribution, in the prompt's format, from a seed of their own."""
-    return "".join(f"{plain(document)}\n" for document in training(subjects, count, SEED + 4))
+def calibration_text(subjects: list[Subject], count: int = 6000) -> str:
+    """Plain texts of the training distribution, from a seed of their own. No questions: a text file has no end of document,
+    and without it the model is at a loss after an answer (perplexity 2,499 instead of 2.2)."""
+    return "".join(f"{document.answer}\n" for document in training(subjects, count, SEED + 4) if not document.question)
 
 
 def prompt(question: str) -> str:

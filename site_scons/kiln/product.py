@@ -79,7 +79,11 @@ class Native:
 
 @dataclass(frozen=True)
 class Model:
-    """The model: a pin or a path below our data, how it is quantized, the context (tokens) and KV cache type."""
+    """The model: a pin or a path below our data, how it is quantized, the context (tokens) and KV cache type.
+
+    For the recipes that are measured (auto, prune): the texts that they are measured on and judged by, the largest file
+    (bytes; 0: what the board's memory and partition take), and how many layers `prune` leaves out.
+    """
 
     recipe: str
     context: int
@@ -87,6 +91,10 @@ class Model:
     path: str = ""
     kv: Literal["f16", "q8_0", "q4_0"] = "f16"
     card: str = ""
+    calibration: str = ""
+    heldout: str = ""
+    size: Size = Size(0)
+    drop: int = 0
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def place(product: Product, base: Base, artifacts: Sequence[Artifact], gguf: Ggu
     """Every file with its place, and the table with a model partition if that is where the model goes."""
     table, artifacts = read(base.parameter), (*artifacts, *base.items)
     _known(artifacts, base)
-    _runs(product, base)
+    runs(product, base)
     where, _ = _where(table, product, gguf.size, _used(base, artifacts))
     file = FILES[where]
     model = Artifact(gguf.file, file, *owners.file(file), f"model {gguf.name} {gguf.recipe}", gguf.sha256, gguf.size)
@@ -93,7 +93,7 @@ def partition_of(dest: str) -> str:
     return next(name for name, mount in MOUNTS.items() if dest.startswith(mount + "/"))
 
 
-def _runs(product: Product, base: Base) -> None:
+def runs(product: Product, base: Base) -> None:
     """Raise Refused for what the base's userland could not run or start."""
     libraries = {"lib64" if "/lib64/" in item.dest else "lib" for item in base.items if item.dest.startswith("/system/lib")}
     own = "lib" if base.abi == "armeabi-v7a" else "lib64"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kiln.errors import KilnError, Refused
-from kiln.model import ggml, recipes, stock
+from kiln.model import found, ggml, recipes, stock
 from kiln.model.gguf import Header
 from kiln.product import Product
 
@@ -71,11 +71,20 @@ def check(header: Header, product: Product, room: int) -> Budget:
 
 def budget(header: Header, product: Product, room: int) -> Budget:
     """What the product's recipe, context and KV type need. Raises ModelError for a source that the recipe cannot take."""
-    predicted = stock.predict(header, recipes.load(product.model.recipe))
+    predicted = _predicted(header, product)
     ram = int(product.board.ram)
     return Budget(product.model.recipe, product.model.context, product.model.kv, predicted.size, predicted.exact, room,
                   kv_bytes(header, product.model.context, product.model.kv), buffer_bytes(header, product.model.context),
                   max(SYSTEM_LEAST, ram // SYSTEM_SHARE) + program_bytes(header), ram)
+
+
+def _predicted(header: Header, product: Product) -> stock.Predicted:
+    """The file of a stock recipe by its rules; of one that was measured, what was measured."""
+    recipe = recipes.load(product.model.recipe)
+    if not recipe.found:
+        return stock.predict(header, recipe)
+    made = found.of(product)
+    return stock.Predicted(made.size, made.types, True)
 
 
 def kv_bytes(header: Header, context: int, kind: str) -> int:

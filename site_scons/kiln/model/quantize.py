@@ -6,33 +6,43 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from kiln import results, run, stamp
 from kiln.errors import ModelError
-from kiln.model import gguf, recipes, stock
+from kiln.model import found, gguf, imatrix, recipes, stock
+from kiln.model.found import Found
 from kiln.model.stock import Recipe
 
 _NO_COPY = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A recipe that was found for this model, and the importance matrix that it was found with."""
+
+    found: Found
+    matrix: Path
+
+
 def quantize(source: Path, recipe: str, tool: Path, into: Path, *, log: Path, key: str, context: int,
-             line: Callable[[str], None] | None = None) -> results.Gguf:
+             measured: Measured | None = None, line: Callable[[str], None] | None = None) -> results.Gguf:
     """Make the file `into` from `source` with llama-quantize (`tool`) and save the result beside it.
 
     `into` is the whole new file or what it was before. `line` gets each line of the tool. Raises ModelError if the
     source is no whole GGUF, cannot be quantized, or came out as something else than the recipe says.
     """
-    chosen = recipes.load(recipe)
+    chosen = measured.found.applied(recipes.load(recipe).about) if measured else recipes.load(recipe)
     before = gguf.header(source)
     stock.takes(before, chosen)
     work = into.parent / f".{into.name}.work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        _make(source, chosen, tool, work, log, line)
-        after = _verified(before, gguf.header(work / "model.gguf"), chosen)
+        _make(source, chosen, tool, work, log, line, measured)
+        after = _verified(before, gguf.header(work / "model.gguf"), chosen, measured)
         (work / "model.gguf").replace(into)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -42,14 +52,20 @@ def quantize(source: Path, recipe: str, tool: Path, into: Path, *, log: Path, ke
 
 
 def _make(source: Path, chosen: Recipe, tool: Path, work: Path, log: Path,
-          line: Callable[[str], None] | None) -> None:
+          line: Callable[[str], None] | None, measured: Measured | None) -> None:
     """The new file as work/model.gguf. The names that the tool sees are always these two: a GGUF may quote them."""
     if not chosen.tool:
         _copy(source, work / "model.gguf")
         return
     (work / "source.gguf").symlink_to(source.resolve())
+    options: list[str] = []
+    if measured:
+        (work / imatrix.NAME).symlink_to(measured.matrix.resolve())
+        stamp.write(work / "types.txt", found.patterns(measured.found))
+        options = ["--imatrix", imatrix.NAME, "--tensor-type-file", "types.txt"]
+        options += ["--prune-layers", ",".join(map(str, measured.found.dropped))] if measured.found.dropped else []
     threads = str(len(os.sched_getaffinity(0)))
-    run.run([tool.resolve(), "source.gguf", "model.gguf", chosen.tool, threads], cwd=work, log=log, line=line)
+    run.run([tool.resolve(), *options, "source.gguf", "model.gguf", chosen.tool, threads], cwd=work, log=log, line=line)
 
 
 def _copy(source: Path, into: Path) -> None:
@@ -68,20 +84,26 @@ def _copy(source: Path, into: Path) -> None:
             shutil.copyfileobj(read, write, 1 << 20)
 
 
-def _verified(before: gguf.Header, after: gguf.Header, chosen: Recipe) -> gguf.Header:
+def _verified(before: gguf.Header, after: gguf.Header, chosen: Recipe, measured: Measured | None) -> gguf.Header:
     """The same model by another recipe: every tensor is there in its shape, and the file says the recipe's type."""
-    if _shapes(before) != _shapes(after):
-        lost = sorted(set(_shapes(before)) ^ set(_shapes(after)))
+    wanted = _shapes(found.renamed(before, measured.found.dropped if measured else ()))
+    given = _shapes({tensor.name: tensor for tensor in after.tensors})
+    if wanted != given:
+        lost = sorted(set(wanted) ^ set(given))
         raise ModelError(f"the quantized model has other tensors than its source: {', '.join(lost[:3]) or 'other shapes'}")
     said = after.metadata.get("general.file_type")
     if chosen.tool and said != chosen.file_type:
         raise ModelError(f"the quantized model says file type {said!r}, {chosen.tool} is {chosen.file_type}")
+    types = {tensor.name: tensor.type for tensor in after.tensors}
+    other = [name for name, kind in (measured.found.types if measured else {}).items() if types.get(name) != kind]
+    if other:
+        raise ModelError(f"the quantized model has {other[0]} as {types.get(other[0])}, not as the recipe says")
     return after
 
 
-def _shapes(header: gguf.Header) -> dict[str, tuple[int, ...]]:
+def _shapes(tensors: Mapping[str, gguf.Tensor]) -> dict[str, tuple[int, ...]]:
     """Shapes without the dimensions of 1 at their ends, which llama-quantize drops."""
-    return {tensor.name: _trimmed(tensor.shape) for tensor in header.tensors}
+    return {name: _trimmed(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _trimmed(shape: tuple[int, ...]) -> tuple[int, ...]:

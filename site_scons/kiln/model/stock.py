@@ -44,6 +44,7 @@ class Recipe:
     file_type: int
     about: str
     choose: Callable[[Part], str] | None = None
+    found: bool = False                # its types stand in the product's recipe file
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def predict(header: Header, recipe: Recipe) -> Predicted:
     exact = dense and header.architecture not in _OWN_RULES and header.n_layer not in _70B
     types = dict(_exact(header, recipe) if exact else _bound(header, recipe))
     data = sum(ggml.padded(ggml.size(types[tensor.name], tensor.shape), 32) for tensor in header.tensors)
-    return Predicted(ggml.padded(_meta(header), 32) + data, types, exact)
+    return Predicted(head(header) + data, types, exact)
 
 
 def takes(header: Header, recipe: Recipe) -> None:
@@ -101,15 +102,15 @@ def takes(header: Header, recipe: Recipe) -> None:
 def _exact(header: Header, recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Tensor by tensor in the order of llama-quantize: by layer, then by name."""
     tied = all(tensor.name != "output.weight" for tensor in header.tensors)
-    kinds = Counter(_kind(tensor.name) for tensor in header.tensors)
+    kinds = Counter(kind_of(tensor.name) for tensor in header.tensors)
     values = sum(kinds[kind] for kind in ("attn_v", "attn_qkv", "attn_kv_b"))
     grouped = header.n_head // header.n_head_kv if header.n_head_kv else 1
     seen: Counter[str] = Counter()
     for tensor in sorted(header.tensors, key=_order):
-        kind = _kind(tensor.name)
+        kind = kind_of(tensor.name)
         counted = "attn_v" if kind in ("attn_qkv", "attn_kv_b") else kind
         part = Part(kind, seen[counted], values if counted == "attn_v" else header.n_layer, grouped)
-        if _kept(tensor):
+        if kept(tensor):
             yield tensor.name, tensor.type
             continue
         yield tensor.name, _type(tensor, recipe, part, tied)
@@ -139,10 +140,10 @@ def _fitting(kind: str, columns: int) -> str:
 def _bound(header: Header, recipe: Recipe) -> Iterator[tuple[str, str]]:
     """The largest type that upstream's rules can give: Q8_0 for attention, embeddings and output, else the recipe's largest."""
     for tensor in header.tensors:
-        if _kept(tensor) or header.architecture == "glm5-next":
+        if kept(tensor) or header.architecture == "glm5-next":
             yield tensor.name, tensor.type
             continue
-        kind = _kind(tensor.name)
+        kind = kind_of(tensor.name)
         every = {recipe.type} | {recipe.choose(Part(kind, i, 80, 8)) for i in range(80) if recipe.choose}
         if "attn" in tensor.name or tensor.name in (*_EMBEDDINGS, "output.weight"):
             every.add("Q8_0")
@@ -150,13 +151,13 @@ def _bound(header: Header, recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield tensor.name, max(fitting, key=lambda one: ggml.size(one, tensor.shape))
 
 
-def _kept(tensor: Tensor) -> bool:
+def kept(tensor: Tensor) -> bool:
     name = tensor.name
     flat = all(side == 1 for side in tensor.shape[1:])
     return flat or not name.endswith("weight") or name in _KEPT_NAMES or any(part in name for part in _KEPT)
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
     if name in _EMBEDDINGS or name == "output.weight":
         return name
     return next((kind for kind in _KINDS if f"{kind}.weight" in name or (kind.startswith("ffn") and kind in name)), "")
@@ -167,12 +168,18 @@ def _order(tensor: Tensor) -> tuple[int, str]:
     return int(layer[1]) if layer else -1, tensor.name
 
 
-def _meta(header: Header) -> int:
-    """Bytes of the header of the new file: two keys are set, those of a split go, dimensions of 1 at the end too."""
-    size = 24 + sum(span for key, span in header.spans.items() if key not in _SPLIT)
+def head(header: Header, imatrix: tuple[str, str] | None = None) -> int:
+    """Bytes of the header of the new file, padded: two keys are set, those of a split go, dimensions of 1 at the end too.
+
+    `imatrix` are the names of an importance matrix and its text as the tool was given them; it writes both down.
+    """
+    size = 24 + sum(span for key, span in header.spans.items() if key not in _SPLIT and not key.startswith("quantize.imatrix."))
     for key in ("general.quantization_version", "general.file_type"):
         size += 0 if key in header.spans else 8 + len(key) + 4 + 4
+    if imatrix:
+        size += sum(8 + len(f"quantize.imatrix.{key}") + 4 + 8 + len(text.encode()) for key, text in zip(("file", "dataset"), imatrix, strict=True))
+        size += sum(8 + len(f"quantize.imatrix.{key}") + 4 + 4 for key in ("entries_count", "chunks_count"))
     for tensor in header.tensors:
         dims = max((i + 1 for i, side in enumerate(tensor.shape) if side != 1), default=1)
         size += 8 + len(tensor.name.encode()) + 4 + 8 * dims + 4 + 8
-    return size
+    return ggml.padded(size, 32)

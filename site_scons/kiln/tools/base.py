@@ -70,6 +70,7 @@ def suits(product: Product, found: results.Base, model: Path | None) -> None:
     from kiln.image import ext4, place, rockchip, table
     from kiln.model import budget, gguf
 
+    place.runs(product, found)
     if {"rkaf", "rkfw"} & set(product.image.formats):
         rockchip.loader(found.parameter)
     if model:
@@ -81,7 +82,7 @@ def suits(product: Product, found: results.Base, model: Path | None) -> None:
 
 def told(product: Product, found: results.Base) -> list[str]:
     """What the base is and what that decides, for a person."""
-    facts = [f"OpenHarmony {found.version or '(unknown)'}", f"userland {found.abi}", f"{found.variant or 'unknown'} build",
+    facts = [found.version or "OpenHarmony of an unknown version", f"userland {found.abi}", f"{found.variant or 'unknown'} build",
              f"SELinux {found.selinux or 'unknown'}"]
     if found.abi == product.board.abi:
         return [", ".join(facts)]

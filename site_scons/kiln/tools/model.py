@@ -9,12 +9,13 @@ from typing import Any
 
 from kiln import product as products
 from kiln import results, share, stamp
-from kiln.errors import ModelError
+from kiln.errors import ModelError, Refused
 from kiln.product import Product
 from kiln.tools import outside
 from kiln.tools.settings import Settings
 
 REVISION = 1
+MEASURED = ("auto", "prune")
 
 
 def model(env: Any, product: Product, host: Any) -> Any:
@@ -32,7 +33,7 @@ def model(env: Any, product: Product, host: Any) -> Any:
         tools = outside.result(env, results.Artifacts, host)
         log = run.rotate(settings.build / product.name / "logs" / "model.log")
         made = quantize.quantize(source, product.model.recipe, _tool(tools, "llama-quantize"), folder / "model.gguf",
-                                 log=log, key=key, context=product.model.context)
+                                 log=log, key=key, context=product.model.context, measured=measured(product, source))
         prove(product, tools, made, log.with_name("answers.log"))
         return [made.file]
 
@@ -40,10 +41,35 @@ def model(env: Any, product: Product, host: Any) -> Any:
         origin = stamp.digest(given) if given else outside.result(env, results.Tree, upstream).identity
         return outside.result(env, results.Artifacts, host).key, origin
 
-    constants = (str(REVISION), products.canonical(product.model), products.canonical(product.check))
+    constants = (str(REVISION), products.canonical(product.model), products.canonical(product.check), *_recipe(product))
     step = outside.Step("model", f"{product.model.recipe} of {given.name if given else product.model.pin}", folder, make,
                         inputs, constants)
     return outside.node(env, step, [upstream, host], targets=[folder / "model.gguf"])
+
+
+def _recipe(product: Product) -> tuple[str, ...]:
+    """The digests of a measured recipe's two files, for the key; none where there is none."""
+    from kiln.model import found
+
+    files = [where(share.folder("products"), product.name) for where in (found.file, found.matrix)]
+    return tuple(stamp.digest(one) for one in files if one.is_file()) if product.model.recipe in MEASURED else ()
+
+
+def measured(product: Product, source: Path) -> Any:
+    """The recipe that was measured for the product, checked against the model; None for a stock recipe. Raises Refused."""
+    from kiln.model import found, gguf, quantize, recipes
+
+    if not recipes.load(product.model.recipe).found:
+        return None
+    made, matrix = found.of(product), found.matrix(share.folder("products"), product.name)
+    shown, command = f"products/{product.name}.recipe.json", found.command(product.name)
+    found.fits(made, gguf.header(source), stamp.digest(source), shown, command)
+    if not matrix.is_file() or stamp.digest(matrix) != made.imatrix:
+        raise Refused("is not the importance matrix of the recipe beside it" if matrix.is_file() else "is not there",
+                      where=f"products/{matrix.name}", hint=f"both are written by {command}")
+    if made.recipe != product.model.recipe:
+        raise Refused(f"is a recipe {made.recipe}, the product says {product.model.recipe}", where=shown, hint=f"measure it: {command}")
+    return quantize.Measured(made, matrix)
 
 
 def prove(product: Product, tools: results.Artifacts, made: results.Gguf, log: Path) -> None:

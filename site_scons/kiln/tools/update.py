@@ -40,6 +40,18 @@ def fetched(env: Any) -> Sequence[str]:
     return [f"{name}  {before.version} -> {after.version}; sha256 {seen}", *lines]
 
 
+def needs(name: str) -> tuple[str, ...]:
+    """The steps that an update wants made first."""
+    return ("host",) if name == "recipe" else ()
+
+
+def recipe(env: Any) -> Sequence[str]:
+    """products/<product>.recipe.json anew: the product's model measured on this machine, the best recipe for its size confirmed."""
+    from kiln.tools import recipe as step
+
+    return step.recipe(env)
+
+
 def openharmony(env: Any) -> Sequence[str]:
     """vendor/openharmony.yaml anew from a tree: what each of its repositories stands at."""
     from kiln.system import generations, projects
@@ -67,4 +79,4 @@ def openharmony(env: Any) -> Sequence[str]:
             f"{len(found)} repositories: {len(moved)} at another commit or new, {len(gone)} of the old pin are not in this tree"]
 
 
-UPDATES["openharmony"] = openharmony
+UPDATES |= {"openharmony": openharmony, "recipe": recipe}

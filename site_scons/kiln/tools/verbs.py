@@ -158,9 +158,11 @@ def verbs(env: Any) -> None:
 
 
 def _needed(env: Any, verb: Verb) -> tuple[str, ...]:
-    """`board` is what the virtual board boots with: a board of hardware brings its own."""
-    from kiln.tools import board
+    """`board` is what the virtual board boots with: a board of hardware brings its own. What `update` needs, its pin says."""
+    from kiln.tools import board, update
 
+    if verb.name == "update":
+        return update.needs(env["KILN_SETTINGS"].update)
     if "board" not in verb.needs or board.virtual(env["KILN_PRODUCT"], env["KILN_SETTINGS"]):
         return verb.needs
     return tuple(need for need in verb.needs if need != "board")
