@@ -165,7 +165,7 @@ def test_an_archive_gives_the_sdk_byte_for_byte(native: Path, tmp_path: Path, la
     assert subprocess.run(["qemu-aarch64-static", program], capture_output=True, text=True, check=True).stdout.strip() == "right"
 
 
-@pytest.mark.ci
+@pytest.mark.long
 def test_llama_cpp_through_sdk_is_the_same_bytes(native: Path, virt: Built, cache: Path, tmp_path: Path) -> None:
     """The whole way: an archive given as sdk=, unpacked, checked, its own toolchain file; the manifest would say that it is not pinned."""
     archive = tmp_path / "ohos-sdk.tar.gz"
