@@ -118,3 +118,9 @@ def test_no_registry_is_reached_by_address() -> None:
     bad = [name for name in listed if Path(name).suffix not in (".gguf", ".jsonl")
            and hosts.search((ROOT / name).read_text(errors="replace"))]
     assert not bad
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by name alone: the second stops the whole suite at collection."""
+    names = [file.name for file in (share.root() / "tests").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)

@@ -115,6 +115,13 @@ def test_without_listed_questions_all_are_drawn(made: product.Product, tmp_path:
     assert len(judge(bare, tmp_path, Here(play(knows(*range(40))).url)).answers) == 10
 
 
+def test_without_a_card_any_words_are_right_and_none_are_wrong(made: product.Product, tmp_path: Path, play: Any) -> None:
+    bare = dataclasses.replace(made, model=dataclasses.replace(made.model, card=""), check=product.Check(0, boot_timeout=2))
+    chosen = check.choose(bare, tmp_path)
+    assert [one.q for one in chosen.drawn] == ["Say hello."] and not chosen.fixed
+    assert check.same(check.ANY, "hello") and not check.same(check.ANY, " \n") and not check.same("hello", "")
+
+
 def test_a_card_with_too_few_questions(made: product.Product, tmp_path: Path) -> None:
     (tmp_path / "card.jsonl").write_text(json.dumps(QUESTIONS[0]) + "\n")
     with pytest.raises(ModelError, match="too few questions for check.min_correct 10"):
