@@ -14,7 +14,7 @@ from kiln.model import found, gguf
 from kiln.model.found import Found, Tried
 
 GOOD = Found("auto", "a" * 64, "b" * 64, "Q4_K", {"blk.0.attn_q.weight": "Q4_K", "token_embd.weight": "Q6_K"}, (), 1000, 0.01, 0.001,
-             (Tried("q4_0", 1100, 0.02, 0.001),), {"cpu": "x", "cores": "2"})
+             (Tried("q4_0", 1100, 0.02, 0.001), Tried("auto", 1000, 0.01, 0.001, chosen=True)), {"cpu": "x", "cores": "2"})
 
 
 def read(file: Path) -> Found:
@@ -34,7 +34,9 @@ def test_none_names_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [
     {"schema": 2}, {"types": {"a b": "Q4_K"}}, {"types": {"a\n--x": "Q4_K"}}, {"types": {"a": "Q4_K --pure"}}, {"types": {"a": "F64"}}, {"types": []},
     {"dropped": [3, 1]}, {"dropped": [-1]}, {"dropped": [1 << 40]}, {"dropped": ["1"]}, {"base": "Q9"}, {"kld": float("nan")}, {"more": 1},
-    {"size": "big"}, {"tried": [{"recipe": 1}]}, {"source": None},
+    {"size": "big"}, {"tried": [{"recipe": 1}]},
+    {"tried": [{"recipe": "a\nb", "size": 1, "kld": 0.1, "error": 0.1}]}, {"tried": [{"recipe": "q4_0", "size": 1, "kld": float("inf"), "error": 0.1}]},
+    {"tried": [{"recipe": "q4_0", "size": 1, "kld": 0.1, "error": 0.1, "chosen": "yes"}]}, {"source": None},
 ])
 def test_a_hostile_file_is_one_line(tmp_path: Path, change: dict[str, object]) -> None:
     found.save(GOOD, tmp_path / "x")

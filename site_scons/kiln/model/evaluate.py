@@ -91,6 +91,3 @@ def _said(argv: Sequence[str | Path], rows: Sequence[re.Pattern[str]], log: Path
 
 def _figure(match: re.Match[str]) -> Figure:
     return Figure(float(match[1]), float(match[2]))
-
-
-    return "-t", str(run.threads())

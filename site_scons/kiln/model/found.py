@@ -32,12 +32,14 @@ _MOST = 1 << 22
 
 @dataclass(frozen=True)
 class Tried:
-    """One recipe on the way: its name, bytes of its file, mean KL divergence from the source and its standard error."""
+    """One recipe on the way: its name, bytes of its file, mean KL divergence from the source and its standard error; `chosen`
+    is the one that the build applies."""
 
     recipe: str
     size: int
     kld: float
     error: float
+    chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,11 @@ def _checked(said: dict[str, Any], shown: str, command: str) -> Found:
         raise ValueError("a type that no recipe can have")
     if not all(type(layer) is int and 0 <= layer < 1 << 12 for layer in dropped) or list(dropped) != sorted(set(dropped)):
         raise ValueError("dropped must be ascending layer numbers")
-    made = Found(types=dict(types), dropped=tuple(dropped), tried=tuple(Tried(**one) for one in said.pop("tried")), **said)
+    tried = tuple(Tried(**one) for one in said.pop("tried"))
+    if not all(isinstance(one.recipe, str) and one.recipe.isprintable() and type(one.size) is int and one.chosen in (True, False)
+               and math.isfinite(one.kld) and math.isfinite(one.error) for one in tried):
+        raise ValueError("a recipe that was tried wants a name, a size, two numbers and whether it was chosen")
+    made = Found(types=dict(types), dropped=tuple(dropped), tried=tried, **said)
     if made.base not in BASES or not math.isfinite(made.kld) or not isinstance(made.source, str) or not isinstance(made.size, int):
         raise ValueError("base, kld, source or size")
     return made

@@ -134,7 +134,7 @@ def make(search: Search, recipe: Found, name: str) -> Path:
 
 def confirm(search: Search, recipe: Found, *, tried: Sequence[Tried] = ()) -> Found:
     """The recipe with what it measured: the size of its file, its divergence on held-out text."""
-    row = _tried(search, make(search, recipe, "candidate.gguf"), recipe.recipe)
+    row = dataclasses.replace(_tried(search, make(search, recipe, "candidate.gguf"), recipe.recipe), chosen=True)
     return dataclasses.replace(recipe, size=row.size, kld=row.kld, error=row.error, tried=(*tried, row))
 
 
