@@ -33,7 +33,8 @@ struct ggml_backend_nnrt_stash {
 
 struct ggml_backend_nnrt_context {
     ggml_nnrt::cpu                   fallback;
-    ggml_backend_nnrt_stash     stash;
+    ggml_backend_nnrt_stash          stash;
+    std::vector<float>               beside;          // an output that is not yet written over the input
     std::unique_ptr<ggml_nnrt::unit> product;       // of the last weight that is none of a model
     int64_t                     product_shape[2] = { 0, 0 };
 };
@@ -57,9 +58,23 @@ static bool ggml_backend_nnrt_run(entry & unit, const match & node, const std::v
 
 static float * ggml_backend_nnrt_floats(struct ggml_tensor * tensor) { return static_cast<float *>(tensor->data); }
 
-// A whole feed-forward block, or a single product.
-static bool ggml_backend_nnrt_whole(entry & unit, const match & node) {
-    return ggml_backend_nnrt_run(unit, node, { ggml_backend_nnrt_floats(node.output) });
+static bool ggml_backend_nnrt_overlap(const struct ggml_tensor * a, const struct ggml_tensor * b) {
+    const char * one = static_cast<const char *>(a->data), * two = static_cast<const char *>(b->data);
+    return one < two + ggml_nbytes(b) && two < one + ggml_nbytes(a);
+}
+
+// A whole feed-forward block, or a single product. ggml's allocator gives the end of a block the memory of its input, which
+// gate and up have read by then: for us the input must live until the last piece is done, and longer if the CPU must redo it.
+static bool ggml_backend_nnrt_whole(ggml_backend_nnrt_context * ctx, entry & unit, const match & node) {
+    if (!ggml_backend_nnrt_overlap(node.input, node.output)) {
+        return ggml_backend_nnrt_run(unit, node, { ggml_backend_nnrt_floats(node.output) });
+    }
+    ctx->beside.resize(ggml_nelements(node.output));
+    if (!ggml_backend_nnrt_run(unit, node, { ctx->beside.data() })) {
+        return false;
+    }
+    std::memcpy(node.output->data, ctx->beside.data(), ggml_nbytes(node.output));
+    return true;
 }
 
 static bool ggml_backend_nnrt_shared(ggml_backend_nnrt_context * ctx, const std::shared_ptr<entry> & unit, size_t output, const match & node) {
@@ -123,7 +138,7 @@ static bool ggml_backend_nnrt_compute(ggml_backend_nnrt_context * ctx, const mat
         ggml_nnrt::trace_product(node.output, done ? "nnrt" : "cpu");
         return done;
     }
-    return unit->what == kind::shared ? ggml_backend_nnrt_shared(ctx, unit, output, node) : ggml_backend_nnrt_whole(*unit, node);
+    return unit->what == kind::shared ? ggml_backend_nnrt_shared(ctx, unit, output, node) : ggml_backend_nnrt_whole(ctx, *unit, node);
 }
 
 // ---- backend interface ----------------------------------------------------------------------------------------------

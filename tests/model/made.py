@@ -25,6 +25,7 @@ class Shape:
     biases: bool = False
     arch: str = "llama"
     type: str = "F16"
+    live: bool = False                 # every block changes what comes out, as in a trained one; else all of it is next to nothing
 
     @property
     def tensors(self) -> dict[str, tuple[int, ...]]:
@@ -68,7 +69,7 @@ def write(file: Path, shape: Shape = Shape(), *, sparse: bool = False, name: str
             writer.add_tensor_info(tensor, sides[::-1], kind, size)
             total += -(-size // 32) * 32
         else:
-            writer.add_tensor(tensor, (numbers.standard_normal(sides[::-1]) * 0.02).astype(kind))
+            writer.add_tensor(tensor, (_live(numbers, tensor, sides) if shape.live else numbers.standard_normal(sides[::-1]) * 0.02).astype(kind))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     if sparse:
@@ -81,6 +82,16 @@ def write(file: Path, shape: Shape = Shape(), *, sparse: bool = False, name: str
         writer.write_tensors_to_file()
         writer.close()
     return file
+
+
+def _live(numbers: numpy.random.Generator, tensor: str, sides: tuple[int, ...]) -> numpy.ndarray:
+    """Norms of about one, products that keep the size of their input, logits of a deviation of 0.1 times the root of the width."""
+    drawn = numbers.standard_normal(sides[::-1], numpy.float32)
+    if tensor.endswith("norm.weight"):
+        return 1 + drawn * numpy.float32(0.1)
+    if tensor.endswith(".bias") or tensor in ("token_embd.weight", "output.weight"):
+        return drawn * numpy.float32(0.1)
+    return drawn * numpy.float32(sides[0] ** -0.5)
 
 
 def _vocabulary(writer: gguf.GGUFWriter, count: int) -> None:

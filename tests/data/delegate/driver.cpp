@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program on libllama's C API that does what llama.cpp's own programs do, in a form that a test can read and repeat:
 //   driver greedy MODEL TOKENS PROMPT      a line for each token: its id, and how far its logit is above the next
+//   driver logits MODEL TOKENS TEXT OUT PIECE [plain]   the logits after each token of a text, as floats, PIECE tokens a time;
+//                                          plain: weights are not repacked
 //   driver answers MODEL CARD              a line for each question of a card.jsonl: the greedy answer of a chat
 //   driver soak MODEL TOKENS               two contexts at once, TOKENS in all; resident KiB after each twentieth
 //   driver reload MODEL TIMES              load, a prompt, ten tokens, unload; resident KiB after each
@@ -31,8 +33,15 @@ static long resident() {
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-static llama_model * load(const char * file) {
-    llama_model * model = llama_model_load_from_file(file, llama_model_default_params());
+static int threads() {
+    const char * said = std::getenv("LLAMA_ARG_THREADS");
+    return said ? std::atoi(said) : 1;
+}
+
+static llama_model * load(const char * file, bool repacked = true) {
+    llama_model_params params = llama_model_default_params();
+    params.use_extra_bufts = repacked;
+    llama_model * model = llama_model_load_from_file(file, params);
     if (!model) {
         std::fprintf(stderr, "driver: cannot load %s\n", file);
         std::exit(2);
@@ -43,7 +52,7 @@ static llama_model * load(const char * file) {
 static llama_context * open(llama_model * model) {
     llama_context_params params = llama_context_default_params();
     params.n_ctx = params.n_batch = CONTEXT;
-    params.n_threads = params.n_threads_batch = 1;
+    params.n_threads = params.n_threads_batch = threads();
     llama_context * context = llama_init_from_model(model, params);
     if (!context) {
         std::fprintf(stderr, "driver: no context\n");
@@ -125,6 +134,46 @@ static void greedy(const char * file, int count, const char * prompt) {
     llama_model_free(model);
 }
 
+static std::string read(const char * file) {
+    std::ifstream in(file, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+static void logits(const char * file, int count, const char * text, const char * into, int piece, bool repacked) {
+    llama_model *   model   = load(file, repacked);
+    llama_context * context = open(model);
+    const size_t    width   = llama_vocab_n_tokens(llama_model_get_vocab(model)) * sizeof(float);
+    FILE *          out     = std::fopen(into, "wb");
+    std::vector<llama_token> tokens = tokens_of(model, read(text));
+    tokens.resize(std::min<size_t>(tokens.size(), count));
+    for (int first = 0; out && first < (int) tokens.size(); first += piece) {
+        const int   n     = std::min(piece, (int) tokens.size() - first);
+        llama_batch batch = llama_batch_init(n, 0, 1);
+        batch.n_tokens    = n;
+        for (int i = 0; i < n; i++) {
+            batch.token[i]     = tokens[first + i];
+            batch.pos[i]       = first + i;
+            batch.n_seq_id[i]  = 1;
+            batch.seq_id[i][0] = 0;
+            batch.logits[i]    = 1;
+        }
+        if (llama_decode(context, batch)) {
+            std::fprintf(stderr, "driver: decode failed\n");
+            std::exit(3);
+        }
+        for (int i = 0; i < n; i++) {
+            std::fwrite(llama_get_logits_ith(context, i), 1, width, out);
+        }
+        llama_batch_free(batch);
+    }
+    if (!out || std::fclose(out)) {
+        std::fprintf(stderr, "driver: cannot write %s\n", into);
+        std::exit(2);
+    }
+    llama_free(context);
+    llama_model_free(model);
+}
+
 // The "q" of a line of our own card.jsonl: no escapes in it.
 static std::string question(const std::string & line) {
     const size_t from = line.find("\"q\": \"") + 6;
@@ -195,7 +244,7 @@ static void reload(const char * file, int times) {
 
 int main(int argc, char ** argv) {
     if (argc < 4) {
-        std::fprintf(stderr, "usage: driver greedy|answers|soak|reload MODEL ...\n");
+        std::fprintf(stderr, "usage: driver greedy|logits|answers|soak|reload MODEL ...\n");
         return 2;
     }
     if (!std::getenv("DRIVER_LOG")) {
@@ -206,6 +255,8 @@ int main(int argc, char ** argv) {
     const std::string what = argv[1];
     if (what == "greedy") {
         greedy(argv[2], std::atoi(argv[3]), argc > 4 ? argv[4] : prompt(0).c_str());
+    } else if (what == "logits" && argc > 6) {
+        logits(argv[2], std::atoi(argv[3]), argv[4], argv[5], std::atoi(argv[6]), argc < 8);
     } else if (what == "answers") {
         answers(argv[2], argv[3]);
     } else if (what == "soak") {
