@@ -63,37 +63,6 @@ def test_every_question_of_the_card_has_the_answer_of_the_cpu(stock: Stock, mode
     assert sum(row["calls"] for row in lines(done.stderr, "nnrt-calls")) > 1000
 
 
-def divergence(stock: Stock, model: Path, base: Path, precision: str = "") -> float:
-    """Mean KL divergence of the model from the logits in `base`, over 2,048 tokens; `precision`: with the delegate."""
-    words = ("-m", model, "-f", MODEL / "heldout.txt", "-c", "256", "--chunks", "8", "-t", "1", "--kl-divergence", "--kl-divergence-base", base)
-    done = stock.delegated("llama-perplexity", *words, env={"GGML_NNRT_PRECISION": precision}) if precision else stock.run("llama-perplexity", *words)
-    if precision:
-        assert {row["verdict"] for row in lines(done.stderr, "nnrt-unit")} == {"nnrt"}
-        assert sum(row["calls"] for row in lines(done.stderr, "nnrt-calls")) > 100
-    last = next(line for line in done.stdout.splitlines() if line.startswith("Mean    KLD:"))
-    return float(last.split()[2])
-
-
-def base_of(stock: Stock, model: Path, into: Path) -> Path:
-    stock.run("llama-perplexity", "-m", model, "-f", MODEL / "heldout.txt", "-c", "256", "--chunks", "8", "-t", "1", "--kl-divergence-base", into)
-    return into
-
-
-def test_the_distribution_is_that_of_the_cpu_for_a_model_in_f32(stock: Stock, models: dict[str, Path], tmp_path: Path) -> None:
-    base = base_of(stock, models["F32"], tmp_path / "base")
-    assert divergence(stock, models["F32"], base, "fp32") <= 1e-5
-    assert divergence(stock, models["F32"], base, "fp16") <= 1e-3
-
-
-@pytest.mark.parametrize("kind", ["Q4_0", "Q8_0"])
-def test_quantized_weights_are_read_as_they_are_though_repacked(stock: Stock, models: dict[str, Path], tmp_path: Path, kind: str) -> None:
-    base = base_of(stock, models[f"{kind}-as-F32"], tmp_path / "base")
-    theirs = divergence(stock, models[kind], base)
-    for precision in ("fp32", "fp16"):
-        ours = divergence(stock, models[kind], base, precision)
-        assert ours <= theirs, "the CPU rounds what it multiplies to 8 bits, NNRt does not"
-
-
 def test_without_a_device_everything_is_as_it_was(stock: Stock, models: dict[str, Path], tmp_path: Path) -> None:
     wanted = stock.run("driver", "greedy", models["Q4_0"], 24).stdout
     for env, libraries in [({}, tmp_path), ({"KILN_NNRT_DEVICES": "none"}, stock.nnrt), ({"KILN_NNRT_DEVICES": "cpu"}, stock.nnrt),
