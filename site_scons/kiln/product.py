@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from kiln import share, spec
 from kiln.errors import Refused, SpecError, known
-from kiln.spec import Size
+from kiln.spec import AUTO, Auto, AutoSize, Size
 
 Abi = Literal["arm64-v8a", "armeabi-v7a", "x86_64"]
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
@@ -22,7 +22,10 @@ _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
 
 @dataclass(frozen=True)
 class Board:
-    """The device: how it is reached, what its processor takes, how much memory (bytes) and storage it has."""
+    """The device: how it is reached, what its processor takes, how much memory (bytes) and storage it has.
+
+    `keeps` of the memory are the system's (0: half, at most 1 GiB); `bandwidth` is that of the memory in MB/s, 0 if nobody knows.
+    """
 
     transport: str
     abi: Abi
@@ -30,6 +33,8 @@ class Board:
     ram: Size
     emmc: Size
     cpus: int = 2
+    keeps: Size = Size(0)
+    bandwidth: int = 0
     kernel: str = ""                   # virt: the pin of the kernel that boots
     loader: str = ""                   # virt: the pin of the C library that runs shared programs
 
@@ -79,17 +84,19 @@ class Native:
 
 @dataclass(frozen=True)
 class Model:
-    """The model: a pin or a path below our data, how it is quantized, the context (tokens) and KV cache type.
+    """The model: a pin or a path below our data, how it is quantized, the context (tokens of each slot) and KV cache type; auto:
+    what the board's memory takes. `speed` (tokens/s) is the least that the memory's bandwidth must allow.
 
     For the recipes that are measured (auto, prune): the texts that they are measured on and judged by, the largest file
     (bytes; 0: what the board's memory and partition take), and how many layers `prune` leaves out.
     """
 
     recipe: str
-    context: int
+    context: Auto = Auto(AUTO)
     pin: str = ""
     path: str = ""
-    kv: Literal["f16", "q8_0", "q4_0"] = "f16"
+    kv: Literal["auto", "f16", "q8_0", "q4_0"] = "auto"
+    speed: int = 0
     card: str = ""
     calibration: str = ""
     heldout: str = ""
@@ -108,13 +115,15 @@ class Image:
 
 @dataclass(frozen=True)
 class Service:
-    """The server on the board."""
+    """The server on the board. `kv`: each slot has a cache of its own, or all share one (auto: the first that fits)."""
 
     name: str
     host: str = "127.0.0.1"
     port: int = 8080
     threads: int = 4
     slots: int = 1
+    kv: Literal["auto", "slots", "unified"] = "auto"
+    prompt_cache: AutoSize = AutoSize(AUTO)     # memory for old prompts, so that a conversation that comes back is not read again
     api_key_file: str = ""
     start: Literal["boot", "normal", "condition"] = "normal"
     importance: int = 0                # nice, -20..19

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """YAML to a frozen dataclass: every key known, every value of its type, every mistake told as file:line.
 
-A field's type says what the YAML may hold: str, int, bool, Size (`512MiB` -> bytes), a nested dataclass, tuple[T, ...],
-dict[str, T], Literal, `T | None`. Aliases, merge keys and duplicate keys are refused: a spec is short and hostile YAML
+A field's type says what the YAML may hold: str, int, bool, Size (`512MiB` -> bytes), Auto and AutoSize (a number or a size, or
+`auto`), a nested dataclass, tuple[T, ...], dict[str, T], Literal, `T | None`. Aliases, merge keys and duplicate keys are refused: a spec is short and hostile YAML
 is normal.
 """
 
@@ -20,6 +20,9 @@ import yaml
 from kiln.errors import SpecError, known
 
 Size = NewType("Size", int)
+Auto = NewType("Auto", int)            # a number, or AUTO for the word auto
+AutoSize = NewType("AutoSize", int)    # a size, or AUTO
+AUTO = -1
 T = TypeVar("T")
 LARGEST = 1 << 20
 DEEPEST = 20
@@ -106,10 +109,14 @@ def _scalar(node: yaml.Node, kind: Any, at: str, key: str) -> Any:
         return text
     if kind is str:
         return text
-    if kind is Size and (match := _SIZE.match(text)):
-        return Size(int(match[1]) * _UNITS[match[2]])
+    if kind in (Auto, AutoSize) and text == "auto":
+        return AUTO
+    if kind in (Size, AutoSize) and (match := _SIZE.match(text)):
+        return int(match[1]) * _UNITS[match[2]]
     if kind is bool and text in ("true", "false", "yes", "no"):
         return text in ("true", "yes")
+    if kind is Auto and re.fullmatch(r"[1-9]\d{0,8}", text):
+        return int(text)
     if kind is int and re.fullmatch(r"-?\d{1,18}|0x[0-9a-fA-F]{1,16}", text):
         return int(text, 0) if "x" in text else int(text)
     raise SpecError(f"{key} must be {_named(kind)}, not {text[:60]!r}", where=where)
@@ -139,7 +146,8 @@ def _null(node: yaml.Node) -> bool:
 
 
 def _named(kind: Any) -> str:
-    return {str: "text", int: "an integer", bool: "true or false", Size: "a size such as 512MiB"}.get(kind, str(kind))
+    return {str: "text", int: "an integer", bool: "true or false", Size: "a size such as 512MiB",
+            Auto: "a number, or auto", AutoSize: "a size such as 512MiB, or auto"}.get(kind, str(kind))
 
 
 def _dotted(key: str, name: str) -> str:

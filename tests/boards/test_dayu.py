@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from boards import dayu
 from faults import BIN, FAULTS, Fault, Seeded
-from image.made import INPUTS, STEPS, artifact, model
+from image.made import INPUTS, PLAN, STEPS, artifact, model
 
 from kiln import image, results
 from kiln.boards import virt as transport
@@ -36,7 +36,7 @@ def built(virtual: Product, played: Path, tmp_path_factory: pytest.TempPathFacto
     base = bases.read(dayu.base(folder / "base"), key="base-key")
     assert (base.abi, base.version) == ("armeabi-v7a", "OpenHarmony-7.0.0.36")
     server = artifact(folder / "a", "/vendor/bin/llama-server", played.read_bytes())
-    placed = place.place(product, base, (server,), model(folder / "m"))
+    placed = place.place(product, base, (server,), model(folder / "m"), PLAN)
     made = image.bake(product, base, placed, inputs=INPUTS, steps=STEPS, into=folder / "dayu" / "images",
                       scratch=folder / "dayu" / "image", log=folder / "log")
     whole = verb._with_disk(product, made, folder / "dayu")

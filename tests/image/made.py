@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kiln import product as products
 from kiln.image import rockchip
-from kiln.results import Artifact, Gguf, Input, Step
+from kiln.results import Artifact, Budget, Gguf, Input, Step
 from kiln.spec import Size
 
 # The DAYU200's names and order, made small: a disk of 256 MiB. One free span, between chip_ckm and userdata.
@@ -121,6 +121,8 @@ def shipped(folder: Path) -> tuple[Artifact, ...]:
             artifact(folder, "/vendor/etc/kiln/licenses/llama.cpp", b"MIT\n", mode=0o644, gid=0, label="u:object_r:vendor_etc_file:s0"))
 
 
+# One slot of 512 tokens on a board of 1 GiB.
+PLAN = Budget("q4_0", 512, 1, False, 512, "f16", True, True, 3_000_001, True, 1 << 28, 3_000_001, 0, 0, 1 << 20, 1 << 20, 32 << 20, 0, 0, 1 << 27, 1 << 30, 0.0)
 INPUTS = (Input("llama.cpp", "pypi", "0.3.36", "8" * 64, 76589250, "MIT"), Input("a", "deb", "1", "7" * 64, 5, "GPL-2.0-only"))
 STEPS = (Step("system", "base-key", 1), Step("model", "model-key", 1))
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from image.made import EPOCH, INPUTS, STEPS, model, shipped, small
+from image.made import EPOCH, INPUTS, PLAN, STEPS, model, shipped, small
 
 from kiln import image, results, share
 from kiln.errors import Refused
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.fast
 
 def bake(product: Product, base: Base, folder: Path) -> Images:
     gguf = model(folder / "m")
-    placed = place.place(product, base, shipped(folder / "a"), gguf)
+    placed = place.place(product, base, shipped(folder / "a"), gguf, PLAN)
     return image.bake(product, base, placed, inputs=INPUTS, steps=STEPS, into=folder / "out" / "images",
                       scratch=folder / "out" / "image", log=folder / "log")
 
@@ -218,7 +218,7 @@ def test_progress_counts_every_byte_written(virt: Product, base: Base, tmp_path:
         yield update
 
     gguf = model(tmp_path / "m")
-    placed = place.place(virt, base, shipped(tmp_path / "a"), gguf)
+    placed = place.place(virt, base, shipped(tmp_path / "a"), gguf, PLAN)
     image.bake(virt, base, placed, inputs=INPUTS, steps=STEPS, into=tmp_path / "out" / "images", scratch=tmp_path / "out" / "image",
                log=tmp_path / "log", progress=count)
     assert list(told) == ["write vendor.img", "write model.img", "pack directory", "pack gpt"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from image import dayu200
-from image.made import INPUTS, STEPS, model, shipped
+from image.made import INPUTS, PLAN, STEPS, model, shipped
 
 from kiln import image
 from kiln import product as products
@@ -41,7 +41,7 @@ def board() -> Product:
 
 def bake(product: Product, daily: Path, gguf: Gguf, folder: Path) -> Images:
     base = bases.read(daily, key="daily")
-    placed = place.place(product, base, shipped(folder / "a"), gguf)
+    placed = place.place(product, base, shipped(folder / "a"), gguf, PLAN)
     return image.bake(product, base, placed, inputs=INPUTS, steps=STEPS, into=folder / "out" / "images", scratch=folder / "out" / "image",
                       log=folder / "log")
 

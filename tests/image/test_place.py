@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from image.made import artifact, model, parameter, shipped
+from image.made import PLAN, artifact, model, parameter, shipped
 from image.test_table import DAYU200
 
 from kiln.errors import Refused
@@ -66,7 +66,7 @@ def test_the_room_of_a_partition_is_what_its_file_system_holds(partition: int) -
 
 
 def test_files_model_and_table_are_placed(virt: Product, base: Base, tmp_path: Path) -> None:
-    placed = place.place(virt, base, shipped(tmp_path), model(tmp_path))
+    placed = place.place(virt, base, shipped(tmp_path), model(tmp_path), PLAN)
     assert (placed.model, placed.model_path) == ("model", "/mnt/model/model.gguf")
     assert [row.name for row in placed.partitions][-2:] == ["model", "userdata"]
     start, size = table.hole(table.read(base.parameter))
@@ -77,7 +77,7 @@ def test_files_model_and_table_are_placed(virt: Product, base: Base, tmp_path: P
 
 
 def test_the_model_in_vendor_needs_no_partition(virt: Product, base: Base, tmp_path: Path) -> None:
-    placed = place.place(having(virt, "vendor", 256 * MIB), base, shipped(tmp_path), model(tmp_path))
+    placed = place.place(having(virt, "vendor", 256 * MIB), base, shipped(tmp_path), model(tmp_path), PLAN)
     assert placed.model_path == "/vendor/models/model.gguf"
     assert [row.name for row in placed.partitions] == [row.name for row in base.partitions]
 
@@ -85,9 +85,9 @@ def test_the_model_in_vendor_needs_no_partition(virt: Product, base: Base, tmp_p
 @pytest.mark.parametrize("dest", ["", "vendor/bin/x", "/chip_prod/x"])      # the base has no image of chip-prod
 def test_a_file_that_goes_nowhere_is_refused(virt: Product, base: Base, tmp_path: Path, dest: str) -> None:
     with pytest.raises(Refused, match="goes to no partition"):
-        place.place(virt, base, (artifact(tmp_path, dest, b"x"),), model(tmp_path))
+        place.place(virt, base, (artifact(tmp_path, dest, b"x"),), model(tmp_path), PLAN)
 
 
 def test_a_file_without_a_label_gets_that_of_its_place(virt: Product, base: Base, tmp_path: Path) -> None:
-    placed = place.place(virt, base, (artifact(tmp_path, "/system/lib64/libx.so", b"x", label=""),), model(tmp_path))
+    placed = place.place(virt, base, (artifact(tmp_path, "/system/lib64/libx.so", b"x", label=""),), model(tmp_path), PLAN)
     assert placed.items[-1].label == "u:object_r:system_lib_file:s0"

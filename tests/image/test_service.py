@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image.made import FSTAB, INIT_CFG, INPUTS, VENDOR, make_ext4, model, shipped
+from image.made import FSTAB, INIT_CFG, INPUTS, PLAN, VENDOR, make_ext4, model, shipped
 
 from kiln.errors import ImageError, Refused, SpecError
 from kiln.image import place, service
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.fast
 
 @pytest.fixture
 def placed(virt: Product, base: Base, tmp_path: Path) -> Placement:
-    return place.place(virt, base, shipped(tmp_path), model(tmp_path))
+    return place.place(virt, base, shipped(tmp_path), model(tmp_path), PLAN)
 
 
 def having(product: Product, **changes: Any) -> Product:
@@ -29,7 +29,8 @@ def having(product: Product, **changes: Any) -> Product:
 
 
 def test_the_service(virt: Product, placed: Placement) -> None:
-    made = service.cfg(having(virt, slots=2, importance=-5, cores=(0, 3)), placed)
+    two = dataclasses.replace(placed, budget=dataclasses.replace(PLAN, slots=2, pool=1024, prompts=(5 << 20) + 1))
+    made = service.cfg(having(virt, slots=2, importance=-5, cores=(0, 3)), two)
     (one,) = made["services"]
     env = {item["name"]: item["value"] for item in one["env"]}
     assert one["name"] == "kiln-llm" and one["path"] == ["/vendor/bin/llama-server"] and one["once"] == 0
@@ -37,9 +38,18 @@ def test_the_service(virt: Product, placed: Placement) -> None:
     assert one["importance"] == -5 and one["cpucore"] == [0, 3]
     assert env["LLAMA_ARG_MODEL"] == "/mnt/model/model.gguf" and env["LLAMA_ARG_HOST"] == "127.0.0.1" and env["LLAMA_ARG_PORT"] == "8080"
     assert env["LLAMA_ARG_CTX_SIZE"] == "1024" and env["LLAMA_ARG_N_PARALLEL"] == "2"      # 512 tokens for each slot
+    assert env["LLAMA_ARG_KV_UNIFIED"] == "0" and "LLAMA_ARG_KV_UNIFIED_PER_SLOT" not in env
+    assert env["LLAMA_ARG_CACHE_RAM"] == "5" and env["LLAMA_ARG_FIT"] == "off"
     assert env["LLAMA_ARG_CACHE_TYPE_K"] == env["LLAMA_ARG_CACHE_TYPE_V"] == "f16" and env["LLAMA_ARG_THREADS"] == "1"
     assert all(isinstance(value, str) for value in env.values()) and "LLAMA_ARG_API_KEY_FILE" not in env
     assert made["jobs"] == [{"name": "pre-init", "cmds": ["mkdir /mnt/model"]}]
+
+
+def test_slots_that_share_one_cache(virt: Product, placed: Placement) -> None:
+    shared = dataclasses.replace(placed, budget=dataclasses.replace(PLAN, slots=4, pool=1280, unified=True, kv_type="q8_0"))
+    made = service.settings(virt, shared)
+    assert (made["LLAMA_ARG_KV_UNIFIED"], made["LLAMA_ARG_CTX_SIZE"], made["LLAMA_ARG_KV_UNIFIED_PER_SLOT"]) == ("1", "1280", "512")
+    assert made["LLAMA_ARG_CACHE_TYPE_K"] == made["LLAMA_ARG_CACHE_TYPE_V"] == "q8_0"
 
 
 def test_init_takes_128_characters_of_a_value(virt: Product, placed: Placement) -> None:

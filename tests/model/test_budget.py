@@ -12,7 +12,7 @@ from model.made import Shape, write
 
 from kiln import product as products
 from kiln.errors import ModelError, Refused
-from kiln.model import budget, gguf
+from kiln.model import budget, gguf, memory
 from kiln.product import Product
 from kiln.spec import Size
 
@@ -35,7 +35,7 @@ def eight_b(tmp_path_factory: pytest.TempPathFactory) -> gguf.Header:
 
 def board(ram: int = 2 * GIB, **model: object) -> Product:
     virt = products.load("virt")
-    return replace(virt, board=replace(virt.board, ram=Size(ram)), model=replace(virt.model, **model))  # type: ignore[arg-type]
+    return replace(virt, board=replace(virt.board, ram=Size(ram), keeps=Size(ram // 4)), model=replace(virt.model, **model))  # type: ignore[arg-type]
 
 
 def test_the_products_own_model_fits() -> None:
@@ -46,10 +46,12 @@ def test_the_products_own_model_fits() -> None:
 
 def test_kv_cache_of_llama_3_1_8b(eight_b: gguf.Header) -> None:
     """llama.cpp's own report for this model: 8192 cells, 32 layers, f16: 1024.00 MiB; q8_0: 544; q4_0: 288."""
-    assert budget.kv_bytes(eight_b, 8192, "f16") == 1024 * MIB
-    assert budget.kv_bytes(eight_b, 8192, "q8_0") == 544 * MIB
-    assert budget.kv_bytes(eight_b, 8192, "q4_0") == 288 * MIB
-    assert budget.kv_bytes(eight_b, 1, "f16") == 32 * MIB  # 256 cells at least
+    assert memory.kv_bytes(eight_b, memory.Way(8192, 8192)) == 1024 * MIB
+    assert memory.kv_bytes(eight_b, memory.Way(8192, 8192, kv="q8_0")) == 544 * MIB
+    assert memory.kv_bytes(eight_b, memory.Way(8192, 8192, kv="q4_0")) == 288 * MIB
+    assert memory.kv_bytes(eight_b, memory.Way(1, 1)) == 32 * MIB  # 256 cells at least
+    assert memory.kv_bytes(eight_b, memory.Way(300, 1200, slots=4)) == 4 * 64 * MIB, "each slot is rounded up"
+    assert memory.kv_bytes(eight_b, memory.Way(300, 1200, slots=4, unified=True)) == 160 * MIB
 
 
 @pytest.mark.parametrize("shape,context,reported", [
@@ -60,7 +62,7 @@ def test_kv_cache_of_llama_3_1_8b(eight_b: gguf.Header) -> None:
 ])
 def test_buffers_are_a_little_above_what_llama_server_reported(shape: Shape, context: int, reported: float, tmp_path: Path) -> None:
     """`CPU compute buffer size` of the pinned llama-server, -np 1."""
-    ours = budget.buffer_bytes(gguf.header(write(tmp_path / "x.gguf", shape, sparse=True)), context) / MIB
+    ours = memory.compute_bytes(gguf.header(write(tmp_path / "x.gguf", shape, sparse=True)), memory.Way(context, context)) / MIB
     assert reported <= ours <= 1.25 * reported
 
 

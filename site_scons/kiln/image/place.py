@@ -11,7 +11,7 @@ from kiln.image import ext4, identity, owners
 from kiln.image.formats import ext4 as fresh
 from kiln.image.table import SECTOR, Table, add, ends, hole, read
 from kiln.product import Product
-from kiln.results import Artifact, Base, Gguf, Partition, Placement
+from kiln.results import Artifact, Base, Budget, Gguf, Partition, Placement
 
 MODEL = "model"
 # Where each partition that we write into is mounted on the board; the root file system comes last.
@@ -64,7 +64,7 @@ def _in_hole(table: Table) -> int:
     return fresh.room_in((row.size if row else hole(table)[1]) * SECTOR)
 
 
-def place(product: Product, base: Base, artifacts: Sequence[Artifact], gguf: Gguf) -> Placement:
+def place(product: Product, base: Base, artifacts: Sequence[Artifact], gguf: Gguf, budget: Budget) -> Placement:
     """Every file with its place, and the table with a model partition if that is where the model goes."""
     table, artifacts = read(base.parameter), (*artifacts, *base.items)
     _known(artifacts, base)
@@ -74,7 +74,7 @@ def place(product: Product, base: Base, artifacts: Sequence[Artifact], gguf: Ggu
     model = Artifact(gguf.file, file, *owners.file(file), f"model {gguf.name} {gguf.recipe}", gguf.sha256, gguf.size)
     rows = _with_images(table_for(product, table, where), base)
     items = [item if item.label else dataclasses.replace(item, label=owners.file(item.dest).label) for item in artifacts]
-    return Placement(tuple(sorted((*items, model), key=lambda item: item.dest)), rows, where, file)
+    return Placement(tuple(sorted((*items, model), key=lambda item: item.dest)), rows, where, file, budget)
 
 
 def table_for(product: Product, table: Table, where: str) -> Table:

@@ -48,18 +48,22 @@ def cfg(product: Product, placement: Placement) -> dict[str, Any]:
 
 
 def settings(product: Product, placement: Placement) -> dict[str, str]:
-    """The server's environment: names of llama.cpp's common/arg.cpp, the backend that is loaded, and what the product adds."""
-    service, model = product.service, product.model
+    """The server's environment: what the budget planned, by the names of llama.cpp's common/arg.cpp; the backend that is loaded, and what the product adds."""
+    service, budget = product.service, placement.budget
     made = {
         "LLAMA_ARG_MODEL": placement.model_path,
-        "LLAMA_ARG_CTX_SIZE": str(model.context * service.slots),   # the server shares it out between the slots
-        "LLAMA_ARG_N_PARALLEL": str(service.slots),
-        "LLAMA_ARG_CACHE_TYPE_K": model.kv, "LLAMA_ARG_CACHE_TYPE_V": model.kv,
+        "LLAMA_ARG_CTX_SIZE": str(budget.pool),                     # the server shares it out between the slots
+        "LLAMA_ARG_N_PARALLEL": str(budget.slots),
+        "LLAMA_ARG_KV_UNIFIED": str(int(budget.unified)),
+        "LLAMA_ARG_CACHE_TYPE_K": budget.kv_type, "LLAMA_ARG_CACHE_TYPE_V": budget.kv_type,
         "LLAMA_ARG_THREADS": str(service.threads),
         "LLAMA_ARG_HOST": service.host, "LLAMA_ARG_PORT": str(service.port),
-        "LLAMA_ARG_CACHE_RAM": "0",    # its default keeps up to 8 GiB of old prompts
+        "LLAMA_ARG_CACHE_RAM": str(budget.prompts >> 20),           # its default keeps up to 8 GiB of old prompts
+        "LLAMA_ARG_FIT": "off",        # planned here: the server must not make the context smaller by itself
         "LLAMA_ARG_OFFLINE": "1",
     }
+    if budget.unified:
+        made["LLAMA_ARG_KV_UNIFIED_PER_SLOT"] = str(budget.context)
     if service.api_key_file:
         made["LLAMA_ARG_API_KEY_FILE"] = service.api_key_file
     made |= {"GGML_BACKEND_PATH": item.dest for item in placement.items if item.dest.endswith(f"/{BACKEND}")}

@@ -17,6 +17,7 @@ from kiln.judge import check
 from kiln.judge.ask import Server
 from kiln.judge.card import Question
 
+CONTEXT = 512                          # tokens, for a product that leaves its own to the budget
 START = 60                             # seconds that a model may take to load
 
 

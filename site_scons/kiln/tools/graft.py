@@ -16,6 +16,7 @@ from kiln.product import Product
 from kiln.results import Artifact, Artifacts, Gguf, Placement
 from kiln.system import described, generations, graft as room, script
 from kiln.system.described import Described
+from kiln.tools import model as model_step
 from kiln.tools import native, ohos
 from kiln.tools.settings import Settings
 
@@ -50,7 +51,7 @@ def _items(settings: Settings, product: Product, built: Sequence[Artifact], gguf
     """The files of every target, the model in vendor, and what starts the server: all that the image holds beyond its base."""
     path = place.FILES["vendor"]
     model = Artifact(gguf.file, path, *owners.file(path), f"model {gguf.name} {gguf.recipe}", gguf.sha256, gguf.size)
-    placed = Placement((*built, model), (), "vendor", path)
+    placed = Placement((*built, model), (), "vendor", path, model_step.planned(product, gguf, int(product.board.emmc)))
     file = settings.build / product.name / "graft" / "kiln.cfg"
     stamp.write(file, json.dumps(service.cfg(product, placed), indent=4) + "\n")
     cfg = Artifact(file, service.CFG, *owners.file(service.CFG), service.ORIGIN, stamp.digest(file), file.stat().st_size)

@@ -18,7 +18,7 @@ from kiln.tools import outside
 from kiln.tools import sdk as sdk_step
 from kiln.tools.settings import Settings
 
-REVISION = 1
+REVISION = 2
 
 
 def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: Any) -> Any:
@@ -34,7 +34,7 @@ def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: 
         found = outside.result(env, results.Base, base)
         gguf = outside.result(env, results.Gguf, model)
         items = [item for one in natives for item in outside.result(env, results.Artifacts, one).items]
-        placed = place.place(product, found, tuple(items), gguf)
+        placed = place.place(product, found, tuple(items), gguf, model_step.planned(product, gguf, int(product.board.emmc)))
         log = run.rotate(folder / "logs" / "image.log")
         made = room.bake(product, found, placed, inputs=_inputs(env, product, found, gguf), steps=_steps(env, base, natives, model),
                          into=folder / "images", scratch=folder / "image", log=log, key=key, progress=bar)

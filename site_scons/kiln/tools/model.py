@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from kiln import product as products
 from kiln import results, share, stamp
 from kiln.errors import ModelError, Refused
 from kiln.product import Product
+from kiln.spec import AUTO
 from kiln.tools import outside
 from kiln.tools.settings import Settings
 
@@ -47,6 +49,15 @@ def model(env: Any, product: Product, host: Any) -> Any:
     return outside.node(env, step, [upstream, host], targets=[folder / "model.gguf"])
 
 
+def planned(product: Product, gguf: results.Gguf, room: int) -> results.Budget:
+    """How the finished file is served on the product's board: by its own header, so exact. Raises Refused if it does not fit."""
+    from kiln.model import budget
+    from kiln.model import gguf as files
+
+    finished = dataclasses.replace(product, model=dataclasses.replace(product.model, recipe="as_is"))
+    return dataclasses.replace(budget.check(files.header(gguf.file), finished, room), recipe=gguf.recipe)
+
+
 def _recipe(product: Product) -> tuple[str, ...]:
     """The digests of a measured recipe's two files, for the key; none where there is none."""
     from kiln.model import found
@@ -79,7 +90,7 @@ def prove(product: Product, tools: results.Artifacts, made: results.Gguf, log: P
     if not product.model.card or not product.check.ask:
         return
     asked = card.questions(share.root() / product.model.card, product.check.ask)
-    right = host.answers(_tool(tools, "llama-server"), made.file, asked, log=log, context=product.model.context)
+    right = host.answers(_tool(tools, "llama-server"), made.file, asked, log=log, context=host.CONTEXT if product.model.context == AUTO else product.model.context)
     if sum(right) < product.check.min_correct:
         raise ModelError(f"recipe {made.recipe} answers {sum(right)} of {len(right)} questions, the product wants "
                          f"{product.check.min_correct}", where=f"products/{product.name}.yaml",

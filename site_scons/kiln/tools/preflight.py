@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
-from kiln import boards, family, pin, share
+from kiln import boards, family, pin, results, share, stamp
 from kiln.errors import Refused
 from kiln.image import formats, place, table
 from kiln.model import budget, gguf, recipes
@@ -25,9 +26,16 @@ def check(product: Product, source: Path | None, settings: Settings) -> str:
         known = _table(product, settings)
         room = place.room(known, product) if known else int(product.board.emmc)
         if settings.update != "recipe":              # which is measured without one, or for another model than the last
-            budget.check(header, product, room)
+            write(budget.check(header, product, room), settings.build / product.name)
         found |= {"model": header.name, "bytes": source.stat().st_size, "room": room}
     return json.dumps(found, sort_keys=True) + "\n"
+
+
+def write(made: results.Budget, folder: Path) -> Path:
+    """budget.json of the product: each part in bytes, and what is left. Gives the file."""
+    said = asdict(made) | {"needed": made.needed, "resident": made.resident, "free": made.free, "fits": made.fits}
+    stamp.write(folder / "budget.json", json.dumps(said, sort_keys=True, indent=1) + "\n")
+    return folder / "budget.json"
 
 
 def names(product: Product) -> None:

@@ -56,7 +56,7 @@ def _texts(product: Product, at: str) -> Any:
             raise Refused(f"model.{name} {said!r} is not there" if said else f"model.{name} is not said", where=at,
                           hint="name a plain text file: one to measure on, another to judge by")
         files[name] = file
-    return search.Texts(files["calibration"], files["heldout"], min(CONTEXT, product.model.context))
+    return search.Texts(files["calibration"], files["heldout"], min(CONTEXT, product.model.context) if product.model.context > 0 else CONTEXT)
 
 
 def _source(env: Any, product: Product) -> Path:
@@ -76,10 +76,7 @@ def _tools(settings: Settings) -> Any:
 
 def _room(product: Product, made: Any) -> int:
     """The largest file that board and partition take with the product's context: what the budget leaves for weights."""
-    import dataclasses
-
     from kiln.model import budget
 
-    stock = dataclasses.replace(product, model=dataclasses.replace(product.model, recipe="q8_0"))
-    seen = budget.budget(made.header, stock, int(product.board.emmc))
-    return min(seen.ram - seen.kv - seen.buffers - seen.reserve, seen.room)
+    seen = budget.budget(made.header, product, int(product.board.emmc), recipe="q8_0")
+    return min(seen.free + seen.weights, seen.room)
