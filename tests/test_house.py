@@ -19,7 +19,7 @@ pytestmark = pytest.mark.fast
 ROOT = share.root()
 LIBRARY = ROOT / "site_scons" / "kiln"
 GROUND = {"errors", "share", "run", "git", "family", "stamp", "progress"}
-DATA = {"spec", "product", "pin", "results"}
+DATA = {"spec", "product", "pin", "results", "footprint"}
 FAMILIES = ("fetch.kinds", "model.recipes", "image.formats", "boards")
 
 

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kiln import product as products
+from kiln.footprint import Budget
 from kiln.image import rockchip
-from kiln.results import Artifact, Budget, Gguf, Input, Step
+from kiln.results import Artifact, Gguf, Input, Step
 from kiln.spec import Size
 
 # The DAYU200's names and order, made small: a disk of 256 MiB. One free span, between chip_ckm and userdata.

@@ -7,11 +7,12 @@ import dataclasses
 from collections.abc import Sequence
 
 from kiln.errors import Refused
+from kiln.footprint import Budget
 from kiln.image import ext4, identity, owners
 from kiln.image.formats import ext4 as fresh
 from kiln.image.table import SECTOR, Table, add, ends, hole, read
 from kiln.product import Product
-from kiln.results import Artifact, Base, Budget, Gguf, Partition, Placement
+from kiln.results import Artifact, Base, Gguf, Partition, Placement
 
 MODEL = "model"
 # Where each partition that we write into is mounted on the board; the root file system comes last.

@@ -12,11 +12,11 @@ from dataclasses import replace
 from itertools import product as each
 
 from kiln.errors import KilnError, Refused
+from kiln.footprint import Budget
 from kiln.model import ggml, memory, recipes, stock
 from kiln.model.found import of as found_of
 from kiln.model.gguf import Header
 from kiln.product import Product
-from kiln.results import Budget
 from kiln.spec import AUTO
 
 MIB, GIB = 1 << 20, 1 << 30

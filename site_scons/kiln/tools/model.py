@@ -11,6 +11,7 @@ from typing import Any
 from kiln import product as products
 from kiln import results, share, stamp
 from kiln.errors import ModelError, Refused
+from kiln.footprint import Budget
 from kiln.product import Product
 from kiln.spec import AUTO
 from kiln.tools import outside
@@ -49,7 +50,7 @@ def model(env: Any, product: Product, host: Any) -> Any:
     return outside.node(env, step, [upstream, host], targets=[folder / "model.gguf"])
 
 
-def planned(product: Product, gguf: results.Gguf, room: int) -> results.Budget:
+def planned(product: Product, gguf: results.Gguf, room: int) -> Budget:
     """How the finished file is served on the product's board: by its own header, so exact. Raises Refused if it does not fit."""
     from kiln.model import budget
     from kiln.model import gguf as files

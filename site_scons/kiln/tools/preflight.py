@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
-from kiln import boards, family, pin, results, share, stamp
+from kiln import boards, family, pin, share, stamp
 from kiln.errors import Refused
+from kiln.footprint import Budget
 from kiln.image import formats, place, table
 from kiln.model import budget, gguf, recipes
 from kiln.product import Product
@@ -31,10 +31,9 @@ def check(product: Product, source: Path | None, settings: Settings) -> str:
     return json.dumps(found, sort_keys=True) + "\n"
 
 
-def write(made: results.Budget, folder: Path) -> Path:
+def write(made: Budget, folder: Path) -> Path:
     """budget.json of the product: each part in bytes, and what is left. Gives the file."""
-    said = asdict(made) | {"needed": made.needed, "resident": made.resident, "free": made.free, "fits": made.fits}
-    stamp.write(folder / "budget.json", json.dumps(said, sort_keys=True, indent=1) + "\n")
+    stamp.write(folder / "budget.json", json.dumps(made.said(), sort_keys=True, indent=1) + "\n")
     return folder / "budget.json"
 
 
