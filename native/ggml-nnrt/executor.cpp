@@ -27,21 +27,31 @@ static bool set_up(OH_NNCompilation * compilation, size_t device, const kept & c
     return true;
 }
 
-std::unique_ptr<executor> executor::make(const OH_NNModel * model, size_t device, const kept & cache, const shapes & inputs,
-                                         const shapes & outputs, std::string & why) {
+static OH_NNExecutor * compile(const OH_NNModel * model, size_t device, const kept & cache, std::string & why) {
     OH_NNCompilation * compilation = nn().OH_NNCompilation_Construct(model);
     if (!compilation) {
         why = "OH_NNCompilation_Construct gave nothing";
         return nullptr;
     }
-    std::unique_ptr<executor> made(new executor());
+    OH_NNExecutor * made = nullptr;
     if (set_up(compilation, device, cache, why) && said(nn().OH_NNCompilation_Build(compilation), "OH_NNCompilation_Build", why)) {
-        made->made = nn().OH_NNExecutor_Construct(compilation);
-        if (!made->made) {
+        made = nn().OH_NNExecutor_Construct(compilation);
+        if (!made) {
             why = "OH_NNExecutor_Construct gave nothing";
         }
     }
     nn().OH_NNCompilation_Destroy(&compilation);
+    return made;
+}
+
+// A folder that is gone, files of another format or a device that keeps nothing make Build fail; a unit needs none of them.
+std::unique_ptr<executor> executor::make(const OH_NNModel * model, size_t device, const kept & cache, const shapes & inputs,
+                                         const shapes & outputs, std::string & why) {
+    std::unique_ptr<executor> made(new executor());
+    made->made = compile(model, device, cache, why);
+    if (!made->made && !cache.folder.empty()) {
+        made->made = compile(model, device, {}, why);
+    }
     if (!made->made || !made->open(device, inputs, outputs, why)) {
         return nullptr;
     }

@@ -41,16 +41,20 @@ struct ggml_backend_nnrt_context {
 
 // ---- lowering: one function a pattern; false means that the CPU must compute it -------------------------------------
 
-static bool ggml_backend_nnrt_run(entry & unit, const match & node, const std::vector<float *> & outputs) {
-    std::lock_guard<std::mutex> guard(unit.made->busy);
-    if (unit.off) {
+static bool ggml_backend_nnrt_run(entry & block, const match & node, const std::vector<float *> & outputs) {
+    ggml_nnrt::unit * const unit = block.fitting(node.rows());
+    if (!unit) {
         return false;
     }
-    if (unit.made->spent.calls == 0) {
-        ggml_nnrt::trace_first(unit.id, node.rows());
+    std::lock_guard<std::mutex> guard(unit->busy);
+    if (block.off) {
+        return false;
     }
-    if (!unit.made->run(static_cast<const float *>(node.input->data), node.rows(), outputs)) {
-        the_store->give_up(unit, "a run failed");
+    if (unit->spent.calls == 0) {
+        ggml_nnrt::trace_first(node.rows() == 1 ? block.id + ggml_nnrt::ONE : block.id, node.rows());
+    }
+    if (!unit->run(static_cast<const float *>(node.input->data), node.rows(), outputs)) {
+        the_store->give_up(block, "a run failed");
         return false;
     }
     return true;
@@ -118,18 +122,24 @@ static bool ggml_backend_nnrt_given(ggml_backend_nnrt_context * ctx, const match
     return ctx->product->run(static_cast<const float *>(node.input->data), node.rows(), { ggml_backend_nnrt_floats(node.output) });
 }
 
+// Weights that are none of a model are other ones each time (a LoRA's): no unit of them is proven to pay, so none is used unless
+// being right is all that is asked.
+static bool ggml_backend_nnrt_of_model(const struct ggml_tensor * weight) {
+    return ggml_backend_buffer_get_usage(weight->buffer) == GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
+}
+
 // What begins at node `at` and could be done by a unit; `unit` is empty for a product that belongs to no model.
 static bool ggml_backend_nnrt_choose(struct ggml_cgraph * graph, int at, match & node, std::shared_ptr<entry> & unit, size_t & output) {
-    if (ggml_nnrt::match_ffn(graph, at, node) && (unit = the_store->find(node.of, output))) {
+    if (ggml_nnrt::match_ffn(graph, at, node) && (unit = the_store->find(node.of, node.rows(), output))) {
         return true;
     }
     if (!ggml_nnrt::match_single(graph, at, node)) {
         return false;
     }
-    if (ggml_backend_buffer_get_usage(node.of.weights[0]->buffer) != GGML_BACKEND_BUFFER_USAGE_WEIGHTS) {
-        return true;
+    if (!ggml_backend_nnrt_of_model(node.of.weights[0])) {
+        return ggml_nnrt::settings().keep_correct;
     }
-    return (unit = the_store->find(node.of, output)) != nullptr;
+    return (unit = the_store->find(node.of, node.rows(), output)) != nullptr;
 }
 
 static bool ggml_backend_nnrt_compute(ggml_backend_nnrt_context * ctx, const match & node, const std::shared_ptr<entry> & unit, size_t output) {
@@ -303,10 +313,10 @@ static bool ggml_backend_nnrt_device_supports_op(ggml_backend_dev_t dev, const s
                 return false;
             }
             const struct ggml_tensor * weight = op->src[0];
-            if (!weight->buffer || ggml_backend_buffer_get_usage(weight->buffer) != GGML_BACKEND_BUFFER_USAGE_WEIGHTS || !weight->data) {
+            if (!weight->buffer || !weight->data) {    // asked by its shape, before anything is loaded
                 return true;
             }
-            return the_store->welcome(weight);
+            return ggml_backend_nnrt_of_model(weight) ? the_store->welcome(weight, op->ne[1]) : ggml_nnrt::settings().keep_correct;
         }
 
         case GGML_OP_GLU:    // only between two products that come here, so that all four make one unit

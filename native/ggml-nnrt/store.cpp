@@ -44,16 +44,16 @@ const store::place * store::known(const struct ggml_tensor * weight) const {
     return found->second.of->fingerprints[found->second.output] == fingerprint(weight) ? &found->second : nullptr;
 }
 
-bool store::welcome(const struct ggml_tensor * weight) {
+bool store::welcome(const struct ggml_tensor * weight, int64_t rows) {
     std::lock_guard<std::mutex> guard(lock);
     const place *               at = known(weight);
-    return !at || at->of->usable();
+    return !at || at->of->fitting(rows);
 }
 
-std::shared_ptr<entry> store::find(const block & wanted, size_t & output) {
+std::shared_ptr<entry> store::find(const block & wanted, int64_t rows, size_t & output) {
     std::lock_guard<std::mutex> guard(lock);
     const place *               at = known(wanted.weights[0]);
-    if (!at || !at->of->usable() || (at->of->what == kind::ffn) != (wanted.what == kind::ffn)) {
+    if (!at || !at->of->fitting(rows) || (at->of->what == kind::ffn) != (wanted.what == kind::ffn)) {
         return nullptr;
     }
     for (size_t i = 1; i < wanted.weights.size(); i++) {
@@ -139,8 +139,8 @@ void store::settle(const void * user, cpu & beside) {
     }
 }
 
-static std::string shapes_of(const block & offered) {
-    std::string text = std::to_string(static_cast<int>(offered.what));
+static std::string shapes_of(const block & offered, int64_t rows) {
+    std::string text = std::to_string(static_cast<int>(offered.what)) + "," + std::to_string(rows);
     for (const struct ggml_tensor * weight : offered.weights) {
         text += "/" + std::to_string(weight->type) + "," + std::to_string(weight->ne[0]) + "," + std::to_string(weight->ne[1]);
     }
@@ -156,54 +156,67 @@ static std::vector<block> parts(const block & whole) {
     return made;
 }
 
+// A unit of the block for so many rows, compiled and proven within the budget; nullptr if the CPU stays. `divide`: its parts may
+// do better than the whole.
+std::unique_ptr<unit> store::proven(const block & offered, int64_t rows, const std::string & id, cpu & beside, bool & divide) {
+    std::unique_ptr<unit> made;
+    verdict               said;
+    const std::string     shape = shapes_of(offered, rows);
+    const int64_t         size  = unit::bytes(offered, rows);
+    const auto            loser = slower.find(shape);
+    divide = false;
+    if (loser != slower.end()) {
+        said.why = "it is slower than the CPU, as " + loser->second + " was";
+    } else if (size > LARGEST) {
+        said.why = "it is too large for one unit";
+        divide   = true;
+    } else if (used + size > budget()) {
+        said.why = "the budget is spent";
+    } else if (refused[shape] >= TRIES) {
+        said.why = "NNRt built none of its shape";
+        divide   = true;
+    } else {
+        made   = unit::compile(offered, rows, on, beside, said.why);
+        divide = !made;
+        refused[shape] += !made;
+    }
+    const std::string ops        = made ? made->ops : "";
+    const int64_t     compile_us = made ? made->compile_us : 0;
+    if (made) {
+        said = judge(*made, offered, rows, beside, settings().keep_correct);
+        if (said.slower) {
+            slower[shape] = id;
+        }
+        if (said.use) {
+            used += made->size;
+        } else {
+            made.reset();
+        }
+    }
+    trace_unit({ id, ops, size, compile_us, said.nnrt_us, said.cpu_us, said.use ? "nnrt" : "cpu", said.why });
+    return made;
+}
+
 void store::settle_one(const block & offered, const void * user, cpu & beside) {
     auto made = std::make_shared<entry>();
-    made->id   = offered.id();
-    made->what = offered.what;
+    made->id     = offered.id();
+    made->what   = offered.what;
+    made->widths = offered.widths();
     made->users.push_back(user);
     for (const struct ggml_tensor * weight : offered.weights) {
         made->weights.push_back(weight->data);
         made->fingerprints.push_back(fingerprint(weight));
     }
-    made->widths = offered.widths();
-    const int64_t size   = unit::bytes(offered, rows_of_unit());
-    const auto    loser  = slower.find(shapes_of(offered));
-    bool          divide = false;
-    if (loser != slower.end()) {
-        made->said.slower = true;
-        made->said.why    = "it is slower than the CPU, as " + loser->second + " was";
-    } else if (size > LARGEST) {
-        made->said.why = "it is too large for one unit";
-        divide         = offered.what != kind::single;
-    } else if (used + size > budget()) {
-        made->said.why = "the budget is spent";
-    } else if (refused[shapes_of(offered)] >= TRIES) {
-        made->said.why = "NNRt built none of its shape";
-        divide         = true;
-    } else {
-        made->made = unit::compile(offered, rows_of_unit(), on, beside, made->said.why);
-        divide     = !made->made;
-        refused[shapes_of(offered)] += !made->made;
-    }
-    const std::string ops        = made->made ? made->made->ops : "";
-    const int64_t     compile_us = made->made ? made->made->compile_us : 0;
-    if (made->made) {
-        made->said = judge(*made->made, offered, rows_of_unit(), beside, settings().keep_correct);
-        if (made->said.slower) {
-            slower[shapes_of(offered)] = made->id;
-        }
-        if (made->said.use) {
-            used += made->made->size;
-        } else {
-            made->made.reset();
-        }
-    }
-    trace_unit({ made->id, ops, size, compile_us, made->said.nnrt_us, made->said.cpu_us, made->said.use ? "nnrt" : "cpu", made->said.why });
+    bool divide = false, never = false;
+    made->made = proven(offered, rows_of_unit(), made->id, beside, divide);
     if (divide && offered.what != kind::single) {
         for (const block & part : parts(offered)) {
             settle_one(part, user, beside);
         }
         return;
+    }
+    if (made->made && settings().min_batch == 1) {
+        made->one = proven(offered, 1, made->id + ONE, beside, never);
     }
     keep(made);
 }
@@ -212,7 +225,7 @@ void store::keep(const std::shared_ptr<entry> & made) {
     for (size_t i = 0; i < made->weights.size(); i++) {
         auto old = places.find(made->weights[i]);
         if (old != places.end() && old->second.of->made) {    // of a model that was freed
-            used -= old->second.of->made->size;
+            used -= old->second.of->bytes();
             const std::shared_ptr<entry> gone = old->second.of;
             for (const void * weight : gone->weights) {
                 places.erase(weight);
@@ -234,8 +247,11 @@ void store::leave(const void * user) {
         }
         if (at->second.of->made && at->second.output == 0) {
             const entry & gone = *at->second.of;
-            used -= gone.made->size;
+            used -= gone.bytes();
             trace_calls(gone.id, gone.made->spent);
+            if (gone.one) {
+                trace_calls(gone.id + ONE, gone.one->spent);
+            }
         }
         at = places.erase(at);
     }

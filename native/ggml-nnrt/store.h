@@ -4,6 +4,7 @@
 
 #include "trust.h"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -17,7 +18,10 @@ namespace ggml_nnrt {
 // Rows of a unit: a prompt goes through it in pieces of this size, the last one padded. 64, less where few are enough to come here.
 int64_t rows_of_unit();
 
-// A block whose fate is settled. `made` is empty if the CPU computes it; `off` if a run failed.
+// After the id of a block: its unit for a single token.
+inline const char * const ONE = "@1";
+
+// A block whose fate is settled: the units that it has, none if the CPU computes it; `off` if a run failed.
 struct entry {
     std::string                  id;
     kind                         what;
@@ -25,22 +29,24 @@ struct entry {
     std::vector<uint64_t>        fingerprints;
     std::vector<int64_t>         widths;          // of the outputs
     std::vector<const void *>    users;           // the backends that have seen it
-    std::unique_ptr<unit>        made;
-    verdict                      said;
-    bool                         off = false;     // under made->busy
+    std::unique_ptr<unit>        made;            // for a piece of a prompt, or fewer rows
+    std::unique_ptr<unit>        one;             // for a single token, where that pays
+    std::atomic<bool>            off{ false };
 
-    bool usable() const { return made && !off; }
+    unit *  fitting(int64_t rows) const { return off ? nullptr : rows == 1 ? one.get() : made.get(); }
+    bool    usable() const { return made && !off; }
+    int64_t bytes() const { return (made ? made->size : 0) + (one ? one->size : 0); }
 };
 
 class store {
   public:
     explicit store(device on) : on(std::move(on)) {}
 
-    // A weight may go to the device if it has a unit or nothing is settled about it yet.
-    bool welcome(const struct ggml_tensor * weight);
+    // So many rows of a weight may go to the device if it has a unit for them or nothing is settled about it yet.
+    bool welcome(const struct ggml_tensor * weight, int64_t rows);
 
-    // The unit that computes this block, with the output of the unit that its first output is. nullptr: the CPU does.
-    std::shared_ptr<entry> find(const block & wanted, size_t & output);
+    // What computes so many rows of this block, with the output of the unit that its first output is. nullptr: the CPU does.
+    std::shared_ptr<entry> find(const block & wanted, int64_t rows, size_t & output);
 
     // Note what a graph offers. Seeing a block again means that the whole model was seen: settle().
     void observe(const struct ggml_cgraph * graph, const void * user, cpu & beside);
@@ -62,6 +68,7 @@ class store {
 
     const place * known(const struct ggml_tensor * weight) const;
     void          settle_one(const block & offered, const void * user, cpu & beside);
+    std::unique_ptr<unit> proven(const block & offered, int64_t rows, const std::string & id, cpu & beside, bool & divide);
     void          keep(const std::shared_ptr<entry> & made);
     int64_t       budget();
 

@@ -16,13 +16,13 @@ WHOLE = 512
 
 
 def logits(stock: Stock, model: Path, tokens: int, out: Path, *, delegate: Mapping[str, str] | None = None, piece: int = WHOLE,
-           plain: bool = False) -> tuple[numpy.ndarray, str]:
+           plain: bool = False, threads: int = 1) -> tuple[numpy.ndarray, str]:
     """What the model says after each of the first `tokens` of the held-out text, a row for each, `piece` a call; and the trace.
 
     `delegate`: with it, in this environment. `plain`: weights as they lie in the file, not repacked.
     """
     words = ("logits", model, tokens, TEXT, out, piece, *(["plain"] if plain else []))
-    done = stock.run("driver", *words) if delegate is None else stock.delegated("driver", *words, env=delegate)
+    done = stock.run("driver", *words, env={"LLAMA_ARG_THREADS": str(threads)}) if delegate is None else stock.delegated("driver", *words, env=delegate)
     return numpy.fromfile(out, numpy.float32).astype(numpy.float64).reshape(tokens, -1), done.stderr
 
 

@@ -32,16 +32,6 @@ def same_where_sure(got: str, wanted: str) -> None:
         assert mine == theirs, (got, wanted)
 
 
-@pytest.mark.parametrize("precision", ["fp16", "fp32"])
-def test_products_of_many_types_and_shapes_are_right(stock: Stock, precision: str) -> None:
-    only = r"type_a=(f32|f16|bf16|q4_0|q8_0|q4_K),type_b=f32,m=16,n=(1|8|9),k=256,bs=\[1,1\]"
-    done = stock.delegated("test-backend-ops", "test", "-b", "NNRT0", "-o", "MUL_MAT", "-p", only,
-                           env={"GGML_NNRT_PRECISION": precision, "GGML_NNRT_MIN_BATCH": "1"})
-    ran = [row for row in lines(done.stderr, "nnrt-product") if row["by"] == "nnrt"]
-    assert len(ran) >= 15 and {row["type"] for row in ran} == {"f32", "f16", "bf16", "q4_0", "q8_0", "q4_K"}, done.stdout[-2000:]
-    assert "FAIL" not in done.stdout and f"{len(ran)}/{len(ran)} tests passed" in done.stdout
-
-
 @pytest.mark.parametrize("kind", ["F32", "Q4_0", "Q8_0", "Q4_K_M"])
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 def test_the_answers_are_those_of_the_cpu(stock: Stock, models: dict[str, Path], kind: str, precision: str) -> None:
