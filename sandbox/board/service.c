@@ -81,6 +81,20 @@ static void pin(const struct service *service) {
         say("init", "service %s: cpucore: %s", service->name, strerror(errno));
 }
 
+/* A processor that is played by a part of one stops for its neighbors: threads that wait for each other then wait long. */
+static void fewer_threads(const struct service *service) {
+    static const char name[] = "LLAMA_ARG_THREADS=";
+    const char *mine = param_get("kiln.service");
+    long most = kernel_number("kiln.threads", 0);
+    for (int i = 0; i < service->env_count; i++) {
+        char *value = service->env[i] + sizeof name - 1;
+        if (most < 1 || !mine || strcmp(mine, service->name) || strncmp(service->env[i], name, sizeof name - 1) || atol(value) <= most)
+            continue;
+        say("init", "service %s: %ld of its %s threads, as the machine that plays this board has few processors", service->name, most, value);
+        snprintf(value, strlen(value) + 1, "%ld", most);
+    }
+}
+
 /* In the child: what the cfg says, then the program; the parent reads the errno of a failure from `report`. */
 static _Noreturn void become(const struct service *service, int output, int report) {
     sigset_t none;
@@ -117,6 +131,7 @@ void service_start(struct service *service) {
         say("init", "service %s: %s", service->name, strerror(errno));
         return;
     }
+    fewer_threads(service);
     pid_t pid = fork();
     if (pid == 0)
         become(service, output[1], report[1]);

@@ -18,7 +18,8 @@ static void serve(int port) {
         perror("bind");
         exit(3);
     }
-    fprintf(stderr, "played: listening on %d as uid %d gid %d, NAMED=%s\n", port, (int)getuid(), (int)getgid(), getenv("NAMED"));
+    fprintf(stderr, "played: listening on %d as uid %d gid %d, NAMED=%s, threads %s\n", port, (int)getuid(), (int)getgid(), getenv("NAMED"),
+            getenv("LLAMA_ARG_THREADS"));
     for (;;) {
         char in[65536], out[256];
         int client = accept(listener, NULL, NULL);

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -87,7 +88,8 @@ def reach(board: transport.VirtualBoard, service: str, state: str) -> Any:
 
 
 def server(**more: Any) -> dict[str, Any]:
-    return small.service("kiln-llm", PLAYED, "serve", "8080", env=[{"name": "NAMED", "value": "a name"}], **more)
+    env = {"NAMED": "a name", "LLAMA_ARG_THREADS": "997"}
+    return small.service("kiln-llm", PLAYED, "serve", "8080", env=[{"name": name, "value": value} for name, value in env.items()], **more)
 
 
 @pytest.fixture
@@ -145,6 +147,9 @@ def test_a_service_runs_as_its_cfg_says(running: tuple[transport.VirtualBoard, R
     status = board.status("kiln-llm")
     assert status.state == "running" and status.pid > 1 and status.exits == 0 and status.peak >= status.resident > 0
     assert "kiln-llm: played: listening on 8080 as uid 2345 gid 2000, NAMED=a name" in rig.console
+    if not transport.kvm():            # each of 997 would wait for the others, on few processors that play more
+        most = max(1, (os.cpu_count() or 2) // 2)
+        assert f"service kiln-llm: {most} of its 997 threads" in rig.console and f"NAMED=a name, threads {most}\n" in rig.console.replace("\r", "")
     code, stat = board.run(["/vendor/bin/llama-server", "say", "a b", "c"])
     assert (code, stat) == (0, "a b\nc\n")
     nice = board.ask("cat", f"/proc/{status.pid}/stat")[1].rsplit(")", 1)[1].split()[16]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from boards import dayu
 from faults import BIN, FAULTS, Fault, Seeded
+from image import dayu200
 from image.made import INPUTS, PLAN, STEPS, artifact, model
 
 from kiln import image, results
@@ -33,7 +34,7 @@ MORE = (Fault("wrong ABI of a static server", lambda one: one.patched(BIN, b"\x0
 def built(virtual: Product, played: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Product]:
     """The finished build of such a product; the server is one that plays its part."""
     product, folder = dayu.product(virtual), tmp_path_factory.mktemp("dayu")
-    base = bases.read(dayu.base(folder / "base"), key="base-key")
+    base = bases.read(dayu200.make(folder / "base"), key="base-key")
     assert (base.abi, base.version) == ("armeabi-v7a", "OpenHarmony-7.0.0.36")
     server = artifact(folder / "a", "/vendor/bin/llama-server", played.read_bytes())
     placed = place.place(product, base, (server,), model(folder / "m"), PLAN)
@@ -48,7 +49,7 @@ def built(virtual: Product, played: Path, tmp_path_factory: pytest.TempPathFacto
 def test_the_image_boots_on_the_virtual_board(built: tuple[Path, Product], means: results.Boot, tmp_path: Path) -> None:
     folder, product = built
     images = results.load(results.Images, folder / "images" / results.NAME)
-    assert "6 files in 4 partitions are as they were placed, 1 programs" in gate.check(product, images)
+    assert "6 files in 5 partitions are as they were placed, 1 programs" in gate.check(product, images)
     disk = images.outputs[-1].file
     assert disk.stat().st_size == 31268536320 and disk.stat().st_blocks * 512 < 1 << 30
     with transport.boot(product, images, means, logs=tmp_path) as board:
@@ -59,7 +60,7 @@ def test_the_image_boots_on_the_virtual_board(built: tuple[Path, Product], means
         assert status.state == "running" and status.exits == 0
         assert "Uid:\t6900" in board.ask("status", "kiln-llm")[1] and "secon: u:r:su:s0" in board.ask("status", "kiln-llm")[1]
         mounts = board.ask("cat", "/proc/mounts")[1]
-        assert f"{dayu.BY_NAME}/model /mnt/model ext4 ro" in mounts and f"{dayu.BY_NAME}/sys-prod /sys_prod ext4 ro" in mounts
+        assert f"{dayu200.BY_NAME}/model /mnt/model ext4 ro" in mounts and f"{dayu200.BY_NAME}/sys-prod /sys_prod ext4 ro" in mounts
         assert "100644 0 0 3000001 model.gguf" in board.ask("ls", "/mnt/model")[1]
         assert "rk3568" in board.ask("cat", "/proc/cmdline")[1]
     console = (tmp_path / "board-console.log").read_text(errors="replace")

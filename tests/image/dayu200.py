@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for the DAYU200's daily: its real table, image sizes, names, owners, modes and labels, 32- or 64-bit; its programs are heads of ELF files.
+"""A stand-in for the DAYU200's daily: its real table, image sizes, names, owners, modes and labels, 32- or 64-bit; it boots on the virtual board.
 
 Made of holes, so 2.3 GiB of images take a few MiB and two seconds. What is real and what is not: the table, the sizes of
-the file systems, their options and the rules of owners and labels are those recorded of OpenHarmony's own packaging;
-the names of most files and all of their bytes are made up, and no program of it runs.
+the file systems, their options, the root's folders and links and the rules of owners and labels are those recorded of
+OpenHarmony's own packaging; the names of most files and all of their bytes are made up, its programs are heads of ELF
+files. A 64-bit userland runs programs of ours where a real musl loader is given.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import json
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from image.made import EPOCH, elf, loader
@@ -22,6 +23,7 @@ from kiln.image.formats import sparse as formats
 from kiln.run import find
 
 FILES = 1500
+NOTHING: Mapping[str, str] = {}
 SECTORS = 61071360                     # 29.1 GiB
 ROWS = (
     ("uboot", 0x2000, 0x2000, ""), ("misc", 0x4000, 0x2000, ""), ("bootctrl", 0x6000, 0x1000, ""), ("resource", 0x7000, 0x3000, ""),
@@ -43,12 +45,22 @@ FSTAB = f"""# <src> <mnt_point> <type> <mnt_flags and options> <fs_mgr_flags>
 {BY_NAME}/userdata /data f2fs discard,noatime,nosuid,nodev,fscrypt=2:aes-256-cts:aes-256-xts,usrquota wait,check,fileencryption=software,quota
 {BY_NAME}/misc /misc none none wait,required
 """
-INIT = {"import": ["/vendor/etc/init.rk3568.usb.cfg"], "jobs": [{"name": "pre-init", "cmds": ["mkdir /mnt/x"]}],
-        "services": [{"name": "ispserver", "path": ["/vendor/bin/ispserver"], "uid": "root", "gid": ["system"]}]}
+# Of the root file system: folders to mount on, and links.
+TOP = ("config", "dev", "proc", "sys", "updater", "system", "vendor", "data", "chip_ckm", "storage", "mnt", "tmp", "sys_prod", "chip_prod", "module_update",
+       "eng_system", "eng_chipset")
+LINKS = {"bin": "/system/bin", "init": "/system/bin/init", "etc": "/system/etc", "chipset": "/vendor", "lib": "/system/lib"}
+PASSWD = "root:x:0:0:::/bin/false\nsystem:x:1000:1000:::/bin/false\nshell:x:2000:2000:::/bin/false\n"
+GROUP = "root:x:0:\nsystem:x:1000:\nshell:x:2000:\nreadproc:x:3009:\n"
+FIRST = {"import": ["/vendor/etc/init.${ohos.boot.hardware}.cfg"], "services": [],
+         "jobs": [{"name": "pre-init", "cmds": ["mount_fstab_sp /vendor/etc/fstab.${ohos.boot.hardware}"]}]}
+SAMGR = {"jobs": [], "services": [{"name": "samgr", "path": ["/system/bin/sa_main"], "uid": "root", "gid": ["system"], "once": 1}]}
+INIT = {"import": ["/vendor/etc/init.rk3568.usb.cfg"], "jobs": [{"name": "pre-init", "cmds": ["write /proc/sys/vm/min_free_kbytes 10240", "mkdir /mnt/x"]}],
+        "services": [{"name": "ispserver", "path": ["/vendor/bin/ispserver"], "uid": "root", "gid": ["system"], "once": 1}]}
 
 
-def make(folder: Path, *, bits: int = 32, variant: str = "root", selinux: str = "enforcing", sparse: bool = False, files: int = FILES) -> Path:
-    """A folder like out/rk3568/packages/phone/images; `sparse` gives its ext4 images as Android sparse ones."""
+def make(folder: Path, *, bits: int = 32, variant: str = "root", selinux: str = "enforcing", sparse: bool = False, files: int = FILES,
+         musl: Path | None = None) -> Path:
+    """A folder like out/rk3568/packages/phone/images; `sparse` gives its ext4 images as Android sparse ones, `musl` is the loader of a userland that runs."""
     folder.mkdir(parents=True)
     (folder / "parameter.txt").write_text(table())
     (folder / "MiniLoaderAll.bin").write_bytes(loader())
@@ -59,9 +71,11 @@ def make(folder: Path, *, bits: int = 32, variant: str = "root", selinux: str = 
             out.truncate(size)
     work = folder.with_name(f"{folder.name}.work")
     work.mkdir()
-    content = {"system": dict(system(bits, variant, selinux, files * 2 // 3)), "vendor": dict(vendor(bits, files - files * 2 // 3))}
+    content = {"system": dict(system(bits, variant, selinux, files * 2 // 3, musl)), "vendor": dict(vendor(bits, files - files * 2 // 3))}
     for name, size in SIZES.items():
-        fill(folder / f"{name}.img", size, content.get(name, {}), mount={"system": ""}.get(name, f"/{name}"), work=work)
+        root = name == "system"
+        fill(folder / f"{name}.img", size, content.get(name, {}), mount="" if root else f"/{name}", work=work, folders=TOP if root else (),
+             links=(LINKS if bits == 32 else {**LINKS, "lib64": "/system/lib64"}) if root else {})
         if sparse:
             (folder / f"{name}.img").rename(work / "raw.img")
             formats.write(work / "raw.img", folder / f"{name}.img")
@@ -84,19 +98,23 @@ def archive(images: Path, into: Path) -> Path:
     return into
 
 
-def system(bits: int, variant: str, selinux: str, count: int) -> Iterator[tuple[str, bytes]]:
+def system(bits: int, variant: str, selinux: str, count: int, musl: Path | None = None) -> Iterator[tuple[str, bytes]]:
     """Board path to bytes of the root file system."""
     head, lib = elf(40 if bits == 32 else 183), "lib" if bits == 32 else "lib64"
     yield "/system/bin/init", head
-    yield f"/system/lib/ld-musl-{'arm' if bits == 32 else 'aarch64'}.so.1", head
+    yield f"/system/lib/ld-musl-{'arm' if bits == 32 else 'aarch64'}.so.1", musl.read_bytes() if musl else head
+    yield from (("/system/etc/passwd", PASSWD.encode()), ("/system/etc/group", GROUP.encode()))
+    yield from (("/system/etc/init.cfg", json.dumps(FIRST, indent=4).encode()), ("/system/etc/init/samgr.cfg", json.dumps(SAMGR).encode()))
     yield "/system/etc/param/ohos_const/ohos.para", b"const.ohos.fullname=OpenHarmony-7.0.0.36\n"
     yield "/system/etc/param/ohos.para", f"const.debuggable={int(variant == 'root')}\n".encode()
     yield "/system/etc/selinux/config", f"SELINUX={selinux}\nSELINUXTYPE=targeted\n".encode()
     for name in ("mindspore_lib", "neural_network_runtime", "neural_network_core"):
         yield f"/system/{lib}/lib{name}.so", head + bytes(3000)
-    for number in range(count - 8):
-        yield (f"/system/{lib}/module{number % 9}/libm{number}.z.so" if number % 3 else f"/system/etc/init/s{number}.cfg",
-               hashlib.shake_128(b"%d" % number).digest(200 + number * 7))
+    for number in range(count - 12):
+        if number % 3:
+            yield f"/system/{lib}/module{number % 9}/libm{number}.z.so", hashlib.shake_128(b"%d" % number).digest(200 + number * 7)
+        else:
+            yield f"/system/etc/init/s{number}.cfg", json.dumps({"jobs": [{"name": f"s{number}", "cmds": []}], "services": []}, indent=number % 5).encode()
 
 
 def vendor(bits: int, count: int) -> Iterator[tuple[str, bytes]]:
@@ -110,8 +128,8 @@ def vendor(bits: int, count: int) -> Iterator[tuple[str, bytes]]:
         yield f"/vendor/{lib if number % 2 else 'etc'}/part{number % 5}/v{number}", hashlib.shake_128(b"v%d" % number).digest(100 + number * 31)
 
 
-def fill(image: Path, size: int, content: dict[str, bytes], *, mount: str, work: Path) -> None:
-    """An ext4 image as mkextimage.py makes it, every file and folder with owner, mode and label by its path."""
+def fill(image: Path, size: int, content: Mapping[str, bytes], *, mount: str, work: Path, folders: Sequence[str] = (), links: Mapping[str, str] = NOTHING) -> None:
+    """An ext4 image as mkextimage.py makes it, every file, folder and link with owner, mode and label by its path."""
     with image.open("wb") as out:
         out.truncate(size)
     subprocess.run([find("mke2fs"), "-q", "-F", "-I", "256", "-O", "^has_journal", "-m", "0", "-L", (mount or "/")[:16], "-M", mount or "/", "-t", "ext4",
@@ -126,12 +144,18 @@ def fill(image: Path, size: int, content: dict[str, bytes], *, mount: str, work:
         (work / str(labels)).write_bytes(text)
         lines += [f"cd {Path(inside).parent}", f"write {labels} {Path(inside).name}", *labeled(inside, owners.file(path), 0o100000, work)]
         labels += 1
+    for name in folders:
+        if f"/{name}" not in seen:
+            lines += ["cd /", f"mkdir {name}", *labeled(f"/{name}", owners.folder(f"/{name}"), 0o040000, work)]
+    for name, to in links.items():
+        lines += ["cd /", f"symlink {name} {to}", *labeled(f"/{name}", owners.file(f"/{name}"), 0o120000, work)]
     debugfs.write(image, lines, folder=work, epoch=EPOCH)
 
 
 def labeled(path: str, owner: owners.Owner, kind: int, work: Path) -> Iterator[str]:
     """debugfs commands for one inode; init's configuration is root's alone, as its dac.txt has it."""
-    name, mode = f"label-{owner.label.split(':')[2]}", 0o500 if path.startswith("/system/etc/init") else owner.mode
+    private = f"{path}/".startswith("/system/etc/init/")
+    name, mode = f"label-{owner.label.split(':')[2]}", 0o777 if kind == 0o120000 else 0o500 if private else owner.mode
     (work / name).write_bytes(owner.label.encode() + b"\0")
     yield f"sif {path} mode 0{kind | mode:o}"
     yield from (f"sif {path} {what} {value}" for what, value in (("uid", owner.uid), ("gid", owner.gid)))

@@ -215,6 +215,8 @@ def argv(product: Product, disk: Path, means: Boot, ports: Ports, console: Path)
     """QEMU's command line."""
     local = ipaddress.ip_address(product.service.host).is_loopback
     words = ["console=ttyAMA0", "quiet", f"ohos.boot.hardware={product.system.name}", f"kiln.control={ports.guest_control}", f"kiln.service={product.service.name}"]
+    if not kvm():                      # threads that spin for each other take a minute for what one does in a second
+        words.append(f"kiln.threads={max(1, (os.cpu_count() or 2) // 2)}")
     if local:
         words.append(f"kiln.relay={ports.guest_service}")
     net = ["user", "id=n0", "restrict=on", f"hostfwd=tcp:127.0.0.1:{ports.service}-{GUEST}:{ports.guest_service}",
