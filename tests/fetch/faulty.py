@@ -124,13 +124,14 @@ class _Handler(BaseHTTPRequestHandler):
         etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         heads = {"ETag": etag} if what.etag else {}
         wanted = self.headers.get("Range")
-        status, start = 200, 0
+        status, start, end = 200, 0, len(body)
         if wanted and what.ranges and self.headers.get("If-Range", etag) == etag:
-            status, start = 206, int(wanted.removeprefix("bytes=").rstrip("-")) + what.shift
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            status, start, end = 206, int(first) + what.shift, min(len(body), int(last or len(body)) + 1)
             if start >= len(body):
                 return self._head(416, {"Content-Length": "0"})
-            heads["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        left = body[start:]
+            heads["Content-Range"] = f"bytes {start}-{end - 1}/{len(body)}"
+        left = body[start:end]
         if what.chunked:
             heads["Transfer-Encoding"] = "chunked"
         else:

@@ -12,9 +12,9 @@ from model.made import Shape, write
 
 from kiln import product as products
 from kiln.errors import ModelError, Refused
-from kiln.model import budget, gguf, memory
+from kiln.model import budget, gguf, memory, table
 from kiln.product import Product
-from kiln.spec import Size
+from kiln.spec import AUTO, Size
 
 pytestmark = pytest.mark.fast
 
@@ -83,7 +83,7 @@ def test_too_large_for_the_memory_says_what_takes_it(one_b: gguf.Header) -> None
 
 
 def test_a_smaller_kv_type_is_offered(one_b: gguf.Header) -> None:
-    with pytest.raises(Refused, match="context: 16384 fits; or kv: q8_0$"):
+    with pytest.raises(Refused, match=r"q2_k \(394 MiB\); or context: 16384; or kv: q8_0$"):
         budget.check(one_b, board(recipe="q4_0", context=32768), 6 * GIB)
 
 
@@ -121,3 +121,63 @@ def test_a_verdict_takes_less_than_a_second(eight_b: gguf.Header) -> None:
     began = time.perf_counter()
     list(budget.options(eight_b, board(), 6 * GIB))
     assert time.perf_counter() - began < 1
+
+
+def served(product: Product, **service: object) -> Product:
+    return replace(product, service=replace(product.service, **service))  # type: ignore[arg-type]
+
+
+def test_what_is_left_open_is_the_longest_that_fits(one_b: gguf.Header) -> None:
+    """f16 or q8_0 at the longest context up to 4,096; four bits only where nothing else fits at any length."""
+    roomy = budget.check(one_b, board(2 * GIB, recipe="q4_0", context=AUTO, kv="auto"), 6 * GIB)
+    assert (roomy.context, roomy.kv_type) == (4096, "f16")
+    seen = [budget.plan(one_b, board(ram * 16 * MIB, recipe="q4_0", context=AUTO, kv="auto"), 6 * GIB) for ram in range(48, 80)]
+    assert all(one.free >= 0 for one in seen if one.fits) and not seen[0].fits and seen[-1].fits
+    chosen = [(one.context, one.kv_type) for one in seen if one.fits]
+    assert chosen == sorted(chosen, key=lambda one: (one[1] != "q4_0", one[0], one[1] == "f16")), "more memory never gives a shorter context"
+
+
+def test_slots_share_a_cache_where_each_its_own_does_not_fit(one_b: gguf.Header) -> None:
+    eight = served(board(2 * GIB, recipe="q4_0", context=4096, kv="f16"), slots=8, kv="auto")
+    made = budget.check(one_b, eight, 6 * GIB)
+    assert made.unified and 4096 <= made.pool < 8 * 4096 and made.pool % 256 == 0
+    two = budget.check(one_b, served(board(2 * GIB, recipe="q4_0", context=4096, kv="f16"), slots=2), 6 * GIB)
+    assert not two.unified and two.pool == 8192
+    with pytest.raises(Refused, match="KV cache of 32768 tokens in f16 1024 MiB"):
+        budget.check(one_b, served(eight, kv="slots"), 6 * GIB)
+
+
+def test_memory_for_old_prompts_is_never_more_than_half_of_what_is_left(one_b: gguf.Header) -> None:
+    for ram in range(6, 33):
+        made = budget.plan(one_b, board(ram * 128 * MIB, recipe="q4_0", context=2048), 6 * GIB)
+        assert made.prompts % MIB == 0 and made.prompts <= max(0, made.free + made.prompts) // 2 and made.prompts <= 4 * made.kv
+    assert budget.plan(one_b, served(board(4 * GIB, recipe="q4_0", context=2048), prompt_cache=0), 6 * GIB).prompts == 0
+    assert budget.plan(one_b, served(board(4 * GIB, recipe="q4_0", context=2048), prompt_cache=96 * MIB), 6 * GIB).prompts == 96 * MIB
+
+
+def test_memory_that_is_too_slow_for_the_speed_that_is_wanted(one_b: gguf.Header) -> None:
+    slow = board(8 * GIB, recipe="f16", context=512, speed=8)
+    slow = replace(slow, board=replace(slow.board, bandwidth=12480))
+    with pytest.raises(Refused) as caught:
+        budget.check(one_b, slow, 6 * GIB)
+    line = str(caught.value)
+    assert "for each token: at most 6.0 tokens/s, and model.speed wants 8; recipes that fit: q8_0 (" in line
+    assert budget.check(one_b, replace(slow, board=replace(slow.board, bandwidth=0)), 6 * GIB).tokens_s == 0, "unknown refuses nothing"
+
+
+def test_repacked_weights_count_once_and_lie_twice(one_b: gguf.Header) -> None:
+    made = budget.budget(one_b, board(2 * GIB, recipe="q4_0", context=512, kv="f16"), 6 * GIB)
+    assert made.copy == made.droppable > made.weights * 0.99 and made.resident - made.droppable + made.system == made.needed
+    plain = board(2 * GIB, recipe="q4_0", context=512, kv="f16")
+    plain = replace(plain, board=replace(plain.board, march="armv8-a"))
+    assert budget.budget(one_b, plain, 6 * GIB).copy == 0, "a processor without dot products repacks nothing"
+
+
+def test_the_table_says_every_recipe_and_marks_the_products(one_b: gguf.Header) -> None:
+    lines = table.lines(one_b, board(2 * GIB, recipe="q4_0", context=2048, kv="q8_0"), 6 * GIB)
+    assert lines[0].startswith("tiny (llama, 16 layers, 2048 wide, 32 heads, 8 of them with keys) on virt: 2048 MiB of memory")
+    head = next(i for i, line in enumerate(lines) if line.startswith("  recipe"))
+    rows = {words[0]: words for line in lines[head + 1:-1] if (words := line.lstrip("* ").split())}
+    assert set(rows) == {"as_is", "f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0", "q3_k_s", "q2_k"}
+    assert rows["f16"][5] == "no" and rows["q4_0"][5] == "yes" and int(rows["q4_0"][8]) > int(rows["q4_0"][6])
+    assert sum(line.startswith("* ") and line.split()[1] == "q4_0" for line in lines) == 1

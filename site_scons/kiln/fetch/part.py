@@ -29,7 +29,8 @@ class Wrong(FetchError):
 class Part:
     """`size` bytes (0: nobody recorded how many) of sha256 `digest` are wanted in `file`; what lies there from before is taken up on entry.
 
-    `tag` is what a server said of the bytes so far: its address as shown, its ETag or Last-Modified.
+    `tag` is what a server said of the bytes so far: its address as shown, its ETag or Last-Modified. `upto` bytes are enough for
+    now (0: all of them).
     """
 
     file: Path
@@ -38,6 +39,7 @@ class Part:
     update: Update
     offset: int = 0
     tag: tuple[str, str] = ("", "")
+    upto: int = 0
     _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _out: IO[bytes] | None = None
 
@@ -72,6 +74,11 @@ class Part:
             raise FetchError(f"is {amount(size)} ({size} bytes) long there, {self.size} bytes are pinned")
         self.size = size
 
+    @property
+    def done(self) -> bool:
+        """Whether all that is wanted now has come."""
+        return self.offset >= self.size > 0 or self.offset >= self.upto > 0
+
     def restart(self) -> None:
         """Forget what came so far."""
         assert self._out
@@ -84,7 +91,7 @@ class Part:
         """Note what a later resume must ask with. Written before the bytes that it speaks of."""
         if (address, validator) != self.tag:
             self.tag = (address, validator)
-            self._note.write_text(json.dumps({"from": address, "validator": validator}))
+            self._note.write_text(json.dumps({"from": address, "validator": validator, "size": self.size}))
 
     def check(self) -> None:
         """Raises Wrong if the whole file is there and is not what was wanted."""
@@ -109,8 +116,10 @@ class Part:
     def _remembered(self) -> tuple[str, str]:
         try:
             note = json.loads(self._note.read_text())
+            if self.offset and type(note.get("size")) is int and note["size"] >= self.offset:
+                self.size = self.size or note["size"]      # what its server said, where no pin does
             return str(note["from"]), str(note["validator"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return "", ""
 
 

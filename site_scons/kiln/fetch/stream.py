@@ -90,6 +90,11 @@ def download(remote: Remote, part: Part, pace: Pace = Pace()) -> None:
         part.check()
 
 
+def front(remote: Remote, part: Part, pace: Pace = Pace()) -> None:
+    """Fill the Part as far as `upto`; what has come is taken up by the download of the whole. Raises FetchError."""
+    _fill(remote, part, pace)
+
+
 def shown(url: str) -> str:
     """An address as it may be quoted: host and path, no user, no password, no query."""
     split = urlsplit(url)
@@ -124,7 +129,7 @@ def _pause(seconds: float) -> None:
 
 def _ask(remote: Remote, part: Part, pace: Pace) -> None:
     """One request; returns when the Part is full."""
-    if part.offset >= part.size > 0:
+    if part.done:
         return
     with _told(part), _session(remote) as session:
         headers = {"Accept-Encoding": "identity", **_resume(remote, part)}
@@ -154,10 +159,10 @@ def _verify(remote: Remote) -> str | bool:
 
 
 def _resume(remote: Remote, part: Part) -> dict[str, str]:
-    if not part.offset:
+    if not part.offset and not part.upto:
         return {}
     address, validator = part.tag
-    asked = {"Range": f"bytes={part.offset}-"}
+    asked = {"Range": f"bytes={part.offset}-{part.upto - 1 if part.upto else ''}"}
     return {**asked, "If-Range": validator} if validator and address == shown(remote.url) else asked
 
 
@@ -227,13 +232,13 @@ def _read(answer: requests.Response, part: Part, pace: Pace) -> None:
     # read() waits for the whole chunk; a server that drips one byte a minute would hold us for ever.
     read = getattr(answer.raw, "read1", answer.raw.read)
     since, begun = part.offset, time.monotonic()
-    while piece := read(CHUNK):
+    while not (part.upto and part.done) and (piece := read(CHUNK)):
         part.write(piece)
         if time.monotonic() - begun > 2 * pace.stall:
             if part.offset - since < 1024 * pace.stall:
                 raise _Again("is slower than 1 KiB/s")
             since, begun = part.offset, time.monotonic()
-    if part.offset < part.size:
+    if part.offset < part.size and not part.done:
         raise _Again(_cut(part))
 
 

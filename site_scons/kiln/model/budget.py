@@ -34,23 +34,24 @@ def check(header: Header, product: Product, room: int) -> Budget:
     asked = plan(header, product, room)
     at = f"products/{product.name}.yaml"
     if asked.file > room:
-        raise Refused(f"the model as {asked.recipe} is {mib(asked.file)}{'' if asked.exact else ' at most'}, its partition takes {mib(room)}",
+        raise Refused(f"the model {named(asked)} is {mib(asked.file)}{'' if asked.exact else ' at most'}, its partition takes {mib(room)}",
                       where=at, hint=instead(header, product, asked))
     if not asked.fits:
-        raise Refused(f"the model as {asked.recipe} needs {mib(asked.needed)} of memory ({parts(asked)}), the board has {mib(asked.ram)}",
+        raise Refused(f"the model {named(asked)} needs {mib(asked.needed)} of memory ({parts(asked)}), the board has {mib(asked.ram)}",
                       where=at, hint=instead(header, product, asked))
     if 0 < asked.tokens_s < product.model.speed:
-        raise Refused(f"the model as {asked.recipe} reads {mib(_read(asked, product))} for each token: at most {asked.tokens_s:.1f} tokens/s, "
+        raise Refused(f"the model {named(asked)} reads {mib(_read(asked, product))} for each token: at most {asked.tokens_s:.1f} tokens/s, "
                       f"and model.speed wants {product.model.speed}", where=at, hint=instead(header, product, asked))
     return asked
 
 
 def plan(header: Header, product: Product, room: int) -> Budget:
     """The budget with the product's own choices, and for each that it leaves open the best that fits; the least, if nothing does."""
-    last = None
+    last, predicted = None, _predicted(header, product, product.model.recipe)
+    ways = (False,) if product.service.slots == 1 else {"auto": (False, True), "slots": (False,), "unified": (True,)}[product.service.kv]
     for context, kind in _choices(header, product):
-        for unified in {"auto": (False, True), "slots": (False,), "unified": (True,)}[product.service.kv]:
-            last = _with_prompts(_pooled(header, product, room, context, kind, unified), product)
+        for unified in ways:
+            last = _with_prompts(_pooled(header, product, room, context, kind, unified, predicted), product)
             if last.fits:
                 return last
     assert last
@@ -69,15 +70,15 @@ def _choices(header: Header, product: Product) -> Iterator[tuple[int, str]]:
     yield from each(contexts, memory.KV_TYPES[2:])
 
 
-def _pooled(header: Header, product: Product, room: int, context: int, kind: str, unified: bool) -> Budget:
+def _pooled(header: Header, product: Product, room: int, context: int, kind: str, unified: bool, predicted: stock.Predicted) -> Budget:
     """Slots of a cache of their own hold their whole context; those that share one hold as much as fits, one whole context at least."""
     slots = product.service.slots
-    whole = budget(header, product, room, context=context, kv=kind, unified=unified and slots > 1)
+    whole = budget(header, product, room, context=context, kv=kind, unified=unified, predicted=predicted)
     if not whole.unified or whole.fits:
         return whole
     step = ggml.padded(context, memory.CELLS)
     for pool in range(slots * step - memory.CELLS, step - 1, -memory.CELLS * max(1, slots * step // memory.CELLS // 64)):
-        whole = budget(header, product, room, context=context, kv=kind, unified=True, pool=pool)
+        whole = budget(header, product, room, context=context, kv=kind, unified=True, pool=pool, predicted=predicted)
         if whole.fits:
             break
     return whole
@@ -91,20 +92,20 @@ def _with_prompts(made: Budget, product: Product) -> Budget:
 
 
 def budget(header: Header, product: Product, room: int, *, recipe: str = "", context: int = 0, kv: str = "", unified: bool = False,
-           pool: int = 0) -> Budget:
-    """What one way of serving the model needs; `recipe`, `context` and `kv` instead of the product's. Raises ModelError for a
-    source that the recipe cannot take."""
+           pool: int = 0, predicted: stock.Predicted | None = None) -> Budget:
+    """What one way of serving the model needs; `recipe`, `context` and `kv` instead of the product's, `predicted` what is known of
+    that recipe's file already. Raises ModelError for a source that the recipe cannot take."""
     model, slots = product.model, product.service.slots
     recipe = recipe or model.recipe
     context = context or (model.context if model.context != AUTO else min(header.context_length or AUTO_CONTEXT, AUTO_CONTEXT))
     kv = kv or (model.kv if model.kv != "auto" else memory.KV_TYPES[0])
-    predicted = _predicted(header, product, recipe)
+    predicted = predicted or _predicted(header, product, recipe)
     way = memory.Way(context, pool or context * slots, slots, unified, kv, True, memory.processor(product.board.abi, product.board.march))
     lies = memory.weights(header, predicted.types, way)
     ram = int(product.board.ram)
     made = Budget(recipe=recipe, context=context, slots=slots, unified=unified, pool=way.pool, kv_type=kv, mmap=way.mmap, repack=bool(way.processor),
                   file=predicted.size, exact=predicted.exact, room=room, weights=lies.used, copy=lies.copy, droppable=lies.droppable,
-                  kv=memory.kv_bytes(header, way), compute=memory.compute_bytes(header, way), program=memory.program_bytes(header), prompts=0,
+                  kv=memory.kv_bytes(header, way), compute=max(memory.compute_bytes(header, way), lies.staged - memory.kv_bytes(header, way)), program=memory.program_bytes(header, way), prompts=0,
                   delegate=delegate_bytes(header, product), system=keeps(product), ram=ram, tokens_s=0.0)
     read = memory.read_bytes(header, predicted.types, way)
     return replace(made, tokens_s=round(product.board.bandwidth * 1e6 / read, 2) if read else 0.0)
@@ -157,9 +158,9 @@ def options(header: Header, product: Product, room: int) -> Iterator[Budget]:
 
 def longest(header: Header, product: Product, room: int, kv: str, *, recipe: str = "") -> int:
     """The largest context (a power of two) that fits with this type of KV cache, 0 if none."""
-    most = header.context_length or CONTEXTS[0]
+    most, predicted = header.context_length or CONTEXTS[0], _predicted(header, product, recipe or product.model.recipe)
     tried = (size for size in CONTEXTS if size <= most)
-    return next((size for size in tried if budget(header, product, room, recipe=recipe, context=size, kv=kv).fits), 0)
+    return next((size for size in tried if budget(header, product, room, context=size, kv=kv, predicted=predicted).fits), 0)
 
 
 def instead(header: Header, product: Product, asked: Budget) -> str:
@@ -181,6 +182,11 @@ def instead(header: Header, product: Product, asked: Budget) -> str:
         said = [f"no recipe fits: the smallest, {least.recipe}, is {mib(least.file)} and needs {mib(least.needed)} of memory"
                 + (f", at most {least.tokens_s:.1f} tokens/s" if slower else "")]
     return "; ".join(said)
+
+
+def named(one: Budget) -> str:
+    """The recipe in a sentence."""
+    return "as it is" if one.recipe == "as_is" else f"as {one.recipe}"
 
 
 def parts(one: Budget) -> str:

@@ -13,6 +13,10 @@ TEXT = 1 << 16         # characters of a string that we keep: chat templates are
 _PIECE = 1 << 18
 
 
+class Short(ModelError):
+    """The header goes on beyond the bytes that are here: of a file that is whole, it is cut short."""
+
+
 class Front:
     """Little-endian numbers and length-prefixed strings out of a stream; `at` is the next byte, `size` that of the file."""
 
@@ -33,7 +37,7 @@ class Front:
         while end > len(self.bytes):
             piece = self.stream.read(max(_PIECE, min(len(self.bytes), end - len(self.bytes))))
             if not piece:
-                raise self.bad(f"{what} ends at byte {end}, the file gave {len(self.bytes)}", "it is cut short: fetch it again")
+                raise Short(f"{what} ends at byte {end}, the file gave {len(self.bytes)}", where=self.where, hint="it is cut short: fetch it again")
             self.bytes += piece
         self.at = end
         return begin

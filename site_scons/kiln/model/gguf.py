@@ -103,18 +103,18 @@ class Header:
         return any(ggml.NAMED[tensor.type].quantized for tensor in self.tensors)
 
 
-def header(source: Path | BinaryIO, *, size: int | None = None) -> Header:
+def header(source: Path | BinaryIO, *, size: int | None = None, where: str = "") -> Header:
     """The header of a GGUF file, or of a stream that holds at least its front.
 
     `size` is the size of the whole file (default: what is there), so that the first megabytes of a download are
-    enough. Raises ModelError, one line, for anything that llama.cpp would not load.
+    enough; `where` is what errors call it. Raises ModelError, one line, for anything that llama.cpp would not load.
     """
     if isinstance(source, Path):
         try:
             if not source.is_file():
                 raise ModelError("is not there" if not source.exists() else "is not a file", where=source)
             with source.open("rb") as stream:
-                return _header(Front(stream, source.stat().st_size if size is None else size, str(source)))
+                return _header(Front(stream, source.stat().st_size if size is None else size, where or str(source)))
         except OSError as error:
             raise ModelError(f"cannot be read: {error.strerror}", where=source) from error
     if size is None:

@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 
 from kiln import boards, family, pin, share, stamp
-from kiln.errors import Refused
+from kiln.errors import FetchError, Refused
 from kiln.footprint import Budget
 from kiln.image import formats, place, table
-from kiln.model import budget, gguf, recipes
+from kiln.model import budget, recipes
+from kiln.model.gguf import Header
 from kiln.product import Product
+from kiln.tools import fit
 from kiln.tools.settings import Settings
 
 
@@ -19,16 +21,29 @@ def check(product: Product, source: Path | None, settings: Settings) -> str:
     """Every check before the work, in order of cost. Gives what was found as JSON; raises at the first that says no."""
     names(product)
     found: dict[str, object] = {"product": product.name}
-    if source is not None:
-        if not source.is_file():
-            raise Refused(f"the model {source} is not there", hint="give model=PATH of a GGUF")
-        header = gguf.header(source)
-        known = _table(product, settings)
-        room = place.room(known, product) if known else int(product.board.emmc)
+    if source is not None and not source.is_file():
+        raise Refused(f"the model {source} is not there", hint="give model=PATH of a GGUF")
+    header = _header(product, source, settings)
+    if header is not None:
+        size = room(product, settings)
         if settings.update != "recipe":              # which is measured without one, or for another model than the last
-            write(budget.check(header, product, room), settings.build / product.name)
-        found |= {"model": header.name, "bytes": source.stat().st_size, "room": room}
+            write(budget.check(header, product, size), settings.build / product.name)
+        found |= {"model": header.name, "bytes": header.size, "room": size}
     return json.dumps(found, sort_keys=True) + "\n"
+
+
+def _header(product: Product, source: Path | None, settings: Settings) -> Header | None:
+    """The model's header as far as it can be had now. A pin that nobody gives is the fetching step's to tell, which knows more places."""
+    try:
+        return fit.header(product, source, settings)
+    except FetchError:
+        return None
+
+
+def room(product: Product, settings: Settings) -> int:
+    """The bytes that the model's partition takes, or the board's storage while nobody knows its table."""
+    known = _table(product, settings)
+    return place.room(known, product) if known else int(product.board.emmc)
 
 
 def write(made: Budget, folder: Path) -> Path:

@@ -65,6 +65,12 @@ def _demo_asked(env: Any) -> None:
     demo.asked(env)
 
 
+def _fit(env: Any) -> Sequence[str]:
+    from kiln.tools import fit
+
+    return fit.fit(env)
+
+
 def _doctor(env: Any) -> Sequence[str]:
     from kiln import doctor
     from kiln.errors import Refused
@@ -129,6 +135,7 @@ TABLE = (
     Verb("chat", ("image", "board"), _chat, "boot the image (or take the board that runs it) and talk to it"),
     Verb("demo", ("image", "board", "demos"), _demo, "ms=MODEL.ms: run a model on the board through MindSpore Lite; demo=nnrt: an Add and an FFN on NNRt", _demo_asked),
     Verb("flash", ("image",), _flash, "what would be written to the board that is plugged in; yes=1 or yes=userdata: write it", _flashable),
+    Verb("fit", (), _fit, "does the model fit the board: its memory part by part, and every recipe with the contexts that would; model=PATH"),
     Verb("doctor", (), _doctor, "what this machine lacks, and the one command that installs it"),
     Verb("graft", ("native", "model"), _graft, "what was built as a component in the tree ohos=PATH, so that its own build.sh ships it"),
     Verb("ungraft", (), _ungraft, "take that component out of the tree ohos=PATH again, byte for byte"),

@@ -24,13 +24,22 @@ def place(pin: Pin) -> str:
 
 def fetch(pin: Pin, part: Part, ask: Ask) -> None:
     """Download it."""
+    stream.download(_remote(pin), part, ask.pace)
+
+
+def front(pin: Pin, part: Part, ask: Ask) -> None:
+    """Its first bytes alone, as many as the Part wants for now."""
+    stream.front(_remote(pin), part, ask.pace)
+
+
+def _remote(pin: Pin) -> stream.Remote:
     scheme, host = urlsplit(pin.url).scheme, urlsplit(pin.url).hostname
     if scheme not in ("https", "http") or not host:
         raise FetchError("its url is not an https: address")
     token = os.environ.get(pin.token, "") if pin.token else ""
     if token and scheme == "http" and host not in ("127.0.0.1", "::1", "localhost"):
         raise FetchError("has a token, which is not sent over plain http")
-    stream.download(stream.with_login(stream.Remote(pin.url, token=token)), part, ask.pace)
+    return stream.with_login(stream.Remote(pin.url, token=token))
 
 
 def newest(pin: Pin, wish: Wish, ask: Ask) -> Newer:
