@@ -10,8 +10,8 @@
 
 namespace ggml_nnrt {
 
-// Peak memory of a compilation is about five times the constants, and from 200 MiB on NNRt wants an authentication.
-static constexpr int64_t LARGEST = 72ll << 20;
+// From 200 MiB on NNRt wants an authentication; and while it compiles, memory holds about five times the constants.
+static constexpr int64_t LARGEST = 72ll << 20, PEAK = 5;
 
 static constexpr int TRIES = 2;    // of a shape that NNRt does not build: the first may have failed for another reason
 
@@ -26,6 +26,11 @@ static int64_t available() {
         std::fclose(file);
     }
     return kib * 1024;
+}
+
+static int64_t largest() {
+    const int64_t free = available();
+    return free ? std::min(LARGEST, free / PEAK) : LARGEST;
 }
 
 int64_t store::budget() {
@@ -167,7 +172,7 @@ std::unique_ptr<unit> store::proven(const block & offered, int64_t rows, const s
     divide = false;
     if (loser != slower.end()) {
         said.why = "it is slower than the CPU, as " + loser->second + " was";
-    } else if (size > LARGEST) {
+    } else if (size > largest()) {
         said.why = "it is too large for one unit";
         divide   = true;
     } else if (used + size > budget()) {

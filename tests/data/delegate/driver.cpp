@@ -2,7 +2,7 @@
 // A program on libllama's C API that does what llama.cpp's own programs do, in a form that a test can read and repeat:
 //   driver greedy MODEL TOKENS PROMPT      a line for each token: its id, and how far its logit is above the next
 //   driver logits MODEL TOKENS TEXT OUT PIECE [plain]   the logits after each token of a text, as floats, PIECE tokens a time;
-//                                          plain: weights are not repacked
+//                                          plain: weights are not repacked; prints the resident KiB at the end
 //   driver answers MODEL CARD              a line for each question of a card.jsonl: the greedy answer of a chat
 //   driver soak MODEL TOKENS               two contexts at once, TOKENS in all; resident KiB after each twentieth
 //   driver reload MODEL TIMES              load, a prompt, ten tokens, unload; resident KiB after each
@@ -63,7 +63,7 @@ static llama_context * open(llama_model * model) {
 
 static std::vector<llama_token> tokens_of(const llama_model * model, const std::string & text) {
     const llama_vocab *      vocab = llama_model_get_vocab(model);
-    std::vector<llama_token> made(text.size() + 8);
+    std::vector<llama_token> made(4 * text.size() + 8);    // a space may be three bytes, a token each
     const int count = llama_tokenize(vocab, text.c_str(), (int) text.size(), made.data(), (int) made.size(), true, true);
     made.resize(std::max(count, 0));
     return made;
@@ -145,7 +145,11 @@ static void logits(const char * file, int count, const char * text, const char *
     const size_t    width   = llama_vocab_n_tokens(llama_model_get_vocab(model)) * sizeof(float);
     FILE *          out     = std::fopen(into, "wb");
     std::vector<llama_token> tokens = tokens_of(model, read(text));
-    tokens.resize(std::min<size_t>(tokens.size(), count));
+    if ((int) tokens.size() < count) {
+        std::fprintf(stderr, "driver: %s has %zu tokens\n", text, tokens.size());
+        std::exit(2);
+    }
+    tokens.resize(count);
     for (int first = 0; out && first < (int) tokens.size(); first += piece) {
         const int   n     = std::min(piece, (int) tokens.size() - first);
         llama_batch batch = llama_batch_init(n, 0, 1);
@@ -170,6 +174,7 @@ static void logits(const char * file, int count, const char * text, const char *
         std::fprintf(stderr, "driver: cannot write %s\n", into);
         std::exit(2);
     }
+    std::printf("%ld\n", resident());
     llama_free(context);
     llama_model_free(model);
 }
