@@ -35,13 +35,14 @@ struct ggml_backend_nnrt_context {
     ggml_nnrt::cpu                   fallback;
     ggml_backend_nnrt_stash          stash;
     std::vector<float>               beside;          // an output that is not yet written over the input
+    int64_t                          in_nnrt = 0;     // microseconds, of the node that is computed
     std::unique_ptr<ggml_nnrt::unit> product;       // of the last weight that is none of a model
     int64_t                     product_shape[2] = { 0, 0 };
 };
 
 // ---- lowering: one function a pattern; false means that the CPU must compute it -------------------------------------
 
-static bool ggml_backend_nnrt_run(entry & block, const match & node, const std::vector<float *> & outputs) {
+static bool ggml_backend_nnrt_run(ggml_backend_nnrt_context * ctx, entry & block, const match & node, const std::vector<float *> & outputs) {
     ggml_nnrt::unit * const unit = block.fitting(node.rows());
     if (!unit) {
         return false;
@@ -53,7 +54,10 @@ static bool ggml_backend_nnrt_run(entry & block, const match & node, const std::
     if (unit->spent.calls == 0) {
         ggml_nnrt::trace_first(node.rows() == 1 ? block.id + ggml_nnrt::ONE : block.id, node.rows());
     }
-    if (!unit->run(static_cast<const float *>(node.input->data), node.rows(), outputs)) {
+    const int64_t before = unit->spent.nnrt_us;
+    const bool    done   = unit->run(static_cast<const float *>(node.input->data), node.rows(), outputs);
+    ctx->in_nnrt += unit->spent.nnrt_us - before;
+    if (!done) {
         the_store->give_up(block, "a run failed");
         return false;
     }
@@ -71,10 +75,10 @@ static bool ggml_backend_nnrt_overlap(const struct ggml_tensor * a, const struct
 // gate and up have read by then: for us the input must live until the last piece is done, and longer if the CPU must redo it.
 static bool ggml_backend_nnrt_whole(ggml_backend_nnrt_context * ctx, entry & unit, const match & node) {
     if (!ggml_backend_nnrt_overlap(node.input, node.output)) {
-        return ggml_backend_nnrt_run(unit, node, { ggml_backend_nnrt_floats(node.output) });
+        return ggml_backend_nnrt_run(ctx, unit, node, { ggml_backend_nnrt_floats(node.output) });
     }
     ctx->beside.resize(ggml_nelements(node.output));
-    if (!ggml_backend_nnrt_run(unit, node, { ctx->beside.data() })) {
+    if (!ggml_backend_nnrt_run(ctx, unit, node, { ctx->beside.data() })) {
         return false;
     }
     std::memcpy(node.output->data, ctx->beside.data(), ggml_nbytes(node.output));
@@ -92,7 +96,7 @@ static bool ggml_backend_nnrt_shared(ggml_backend_nnrt_context * ctx, const std:
             stash.outputs[i].resize(unit->widths[i] * node.rows());
             outputs.push_back(stash.outputs[i].data());
         }
-        if (!ggml_backend_nnrt_run(*unit, node, outputs)) {
+        if (!ggml_backend_nnrt_run(ctx, *unit, node, outputs)) {
             return false;
         }
         stash.of    = unit;
@@ -148,7 +152,14 @@ static bool ggml_backend_nnrt_compute(ggml_backend_nnrt_context * ctx, const mat
         ggml_nnrt::trace_product(node.output, done ? "nnrt" : "cpu");
         return done;
     }
-    return unit->what == kind::shared ? ggml_backend_nnrt_shared(ctx, unit, output, node) : ggml_backend_nnrt_whole(ctx, *unit, node);
+    const int64_t began = ggml_time_us();
+    ctx->in_nnrt = 0;
+    const bool done = unit->what == kind::shared ? ggml_backend_nnrt_shared(ctx, unit, output, node) : ggml_backend_nnrt_whole(ctx, *unit, node);
+    if (ggml_nnrt::unit * const used = unit->fitting(node.rows())) {
+        std::lock_guard<std::mutex> guard(used->busy);
+        used->spent.own_us += ggml_time_us() - began - ctx->in_nnrt;
+    }
+    return done;
 }
 
 // ---- backend interface ----------------------------------------------------------------------------------------------

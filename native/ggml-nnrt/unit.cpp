@@ -78,12 +78,13 @@ static std::vector<uint32_t> lower_products(const block & from, model & into, ui
     return made;
 }
 
-// Device, precision, rows, operators and every byte of every weight: what a kept unit depends on.
+// Device, precision, NNRt's API level, rows, operators and every byte of every weight: what a kept unit depends on.
 static kept cached(const block & from, int64_t rows, const device & on, bool swish) {
     if (settings().cache.empty()) {
         return {};
     }
-    const std::string said = on.name + "/" + from.id() + "/" + std::to_string(rows) + "/" + std::to_string(numbers()) + (swish ? "/swish" : "");
+    const std::string said = on.name + "/" + from.id() + "/" + std::to_string(rows) + "/" + std::to_string(numbers()) +
+                               "/" + std::to_string(nn().level) + (swish ? "/swish" : "");
     uint64_t          key  = digest(said.data(), said.size(), static_cast<uint64_t>(from.what));
     for (const struct ggml_tensor * weight : from.weights) {
         key = digest(weight, key);
@@ -165,7 +166,6 @@ static bool copy_finite(const float * from, float * into, int64_t count) {
 }
 
 bool unit::run_once(const float * input, int64_t count, int64_t first, const std::vector<float *> & outputs) {
-    const int64_t began = ggml_time_us();
     const bool    whole = numbers() == OH_NN_FLOAT32;
     const int64_t n     = count * columns, padding = (rows - count) * columns;
     uint8_t *     in    = static_cast<uint8_t *>(compiled->input(0));
@@ -196,7 +196,6 @@ bool unit::run_once(const float * input, int64_t count, int64_t first, const std
     spent.calls++;
     spent.rows    += count;
     spent.nnrt_us += ended - started;
-    spent.own_us  += ggml_time_us() - ended + started - began;
     return right;
 }
 

@@ -33,7 +33,7 @@ class unit {
     bool run(const float * input, int64_t count, const std::vector<float *> & outputs);
 
     struct totals {
-        int64_t calls = 0, rows = 0, nnrt_us = 0, own_us = 0;   // own: all of run() but NNRt's part
+        int64_t calls = 0, rows = 0, nnrt_us = 0, own_us = 0;   // own: all that the delegate does for a call but NNRt's part
     };
 
     std::mutex  busy;          // of whoever runs it
