@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pattern.h"
 
+#include "config.h"
 #include "ggml-backend-impl.h"
 #include "ggml-impl.h"
 
@@ -60,6 +61,17 @@ static bool is_matrix_of_rows(const struct ggml_tensor * tensor) {
     return tensor->type == GGML_TYPE_F32 && tensor->ne[2] == 1 && tensor->ne[3] == 1 && ggml_is_contiguous(tensor);
 }
 
+// Some models (GLM4) break in half precision, and say so at each product: 0 is how it adds, 3 what its input may be rounded to.
+static bool wants_more_than_half(const struct ggml_tensor * node) {
+    for (const uint32_t param : { 0u, 3u }) {
+        const int32_t said = ggml_get_op_params_i32(node, param);
+        if (said == GGML_PREC_F32 || said == GGML_PREC_BF16) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool is_product(const struct ggml_tensor * node) {
     if (node->op != GGML_OP_MUL_MAT) {
         return false;
@@ -72,6 +84,9 @@ bool is_product(const struct ggml_tensor * node) {
     }
     // A product with a Hadamard matrix has a fast path on the CPU; ggml-blas declines it too.
     if (ggml_get_op_params_i32(node, 1) == GGML_HINT_SRC0_IS_HADAMARD) {
+        return false;
+    }
+    if (settings().weights == precision::fp16 && wants_more_than_half(node)) {
         return false;
     }
     return weight->ne[2] == 1 && weight->ne[3] == 1 && weight->ne[0] > 1 && ggml_is_contiguous(weight) &&

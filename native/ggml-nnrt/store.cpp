@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <new>
 
 namespace ggml_nnrt {
 
@@ -181,7 +182,11 @@ std::unique_ptr<unit> store::proven(const block & offered, int64_t rows, const s
         said.why = "NNRt built none of its shape";
         divide   = true;
     } else {
-        made   = unit::compile(offered, rows, on, beside, said.why);
+        try {
+            made = unit::compile(offered, rows, on, beside, said.why);
+        } catch (const std::bad_alloc &) {    // no exception may reach llama.cpp through its C interface
+            said.why = "no memory to compile it";
+        }
         divide = !made;
         refused[shape] += !made;
     }

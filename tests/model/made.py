@@ -45,6 +45,10 @@ class Shape:
                       f"blk.{i}.attn_k.weight": (w, kv), f"blk.{i}.attn_v.weight": (w, kv), f"blk.{i}.attn_output.weight": (q, w),
                       f"blk.{i}.ffn_gate.weight": (w, self.ff), f"blk.{i}.ffn_up.weight": (w, self.ff),
                       f"blk.{i}.ffn_down.weight": (self.ff, w)}
+            if self.arch == "glm4":    # gate and up are one matrix, each half has a norm of its own behind it
+                found[f"blk.{i}.ffn_up.weight"] = (w, 2 * self.ff)
+                del found[f"blk.{i}.ffn_gate.weight"]
+                found |= {f"blk.{i}.post_attention_norm.weight": (w,), f"blk.{i}.post_ffw_norm.weight": (w,)}
             if self.biases:
                 found |= {f"blk.{i}.attn_q.bias": (q,), f"blk.{i}.attn_k.bias": (kv,), f"blk.{i}.attn_v.bias": (kv,)}
             if self.norms:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from model.made import Shape, write
 from native.logits import logits, nmse
 from native.stock import Stock, lines
 
@@ -61,3 +62,14 @@ def test_what_belongs_to_no_model_is_computed_by_the_cpu_unless_being_right_is_e
 def test_a_unit_that_cannot_be_kept_is_used_all_the_same(stock: Stock, models: dict[str, Path], tmp_path: Path, folder: str, device: str) -> None:
     done = stock.delegated("driver", "greedy", models["Q4_0"], 4, env={"GGML_NNRT_CACHE": str(tmp_path / folder), "KILN_NNRT_DEVICES": device})
     assert {row["verdict"] for row in lines(done.stderr, "nnrt-unit")} == {"nnrt"} and not list(tmp_path.iterdir())
+
+
+def test_a_product_that_must_add_in_single_precision_gets_no_half(stock: Stock, tmp_path: Path) -> None:
+    """llama.cpp says so of GLM4's output projections and of the last product of its blocks."""
+    file = write(tmp_path / "glm.gguf", Shape(arch="glm4", live=True, tied=True))
+    wanted, _ = logits(stock, file, TOKENS, tmp_path / "cpu")
+    for precision, careful in (("fp16", False), ("fp32", True)):
+        got, said = logits(stock, file, TOKENS, tmp_path / "nnrt", delegate={"GGML_NNRT_PRECISION": precision})
+        kept = {row["id"] for row in lines(said, "nnrt-unit") if row["verdict"] == "nnrt"}
+        assert {"blk.0.ffn_up", "blk.0.attn_q+attn_v+attn_k"} <= kept and ("blk.0.ffn_down" in kept) == ("blk.0.attn_output" in kept) == careful
+        assert nmse(wanted, got) < 1e-4
