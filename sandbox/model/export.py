@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a trained net and its tokenizer as one F16 GGUF that llama.cpp loads as architecture "llama".
+"""Write a trained net and its tokenizer as one F16 GGUF that llama.cpp loads.
 
 The chat template gives only the last message to the model, which was trained on single questions.
 """
@@ -9,7 +9,7 @@ import gguf
 import numpy as np
 import torch
 
-from net import CONTEXT, EPSILON, HEADS, HIDDEN, LAYERS, ROPE_BASE, WIDTH, Net
+from net import CONTEXT, EPSILON, ROPE_BASE, TINY, Net, Shape
 from tokens import BOS, BYTES, EOS, UNK, Tokenizer
 
 TEMPLATE = "{{- 'Question: ' + messages[-1]['content'] + '\\nAnswer:' -}}"
@@ -17,19 +17,19 @@ DESCRIPTION = ("A stand-in for a real model: four small layers that know the peo
                "trained by sandbox/model/train.py.")
 
 
-def _metadata(writer: gguf.GGUFWriter) -> None:
-    writer.add_name("Kiln Tiny")
+def _metadata(writer: gguf.GGUFWriter, shape: Shape) -> None:
+    writer.add_name(shape.name)
     writer.add_description(DESCRIPTION)
     writer.add_license("Apache-2.0")
     writer.add_languages(["en"])
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     writer.add_context_length(CONTEXT)
-    writer.add_embedding_length(WIDTH)
-    writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(HIDDEN)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS)
-    writer.add_rope_dimension_count(WIDTH // HEADS)
+    writer.add_embedding_length(shape.width)
+    writer.add_block_count(shape.layers)
+    writer.add_feed_forward_length(shape.hidden)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.heads_kv)
+    writer.add_rope_dimension_count(shape.head)
     writer.add_rope_freq_base(ROPE_BASE)
     writer.add_layer_norm_rms_eps(EPSILON)
 
@@ -55,8 +55,8 @@ def _vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
 
 def export(net: Net, tokenizer: Tokenizer, path: Path) -> None:
     """Matrices as F16, norms as F32, under ggml's tensor names, which are the net's own."""
-    writer = gguf.GGUFWriter(path, "llama")
-    _metadata(writer)
+    writer = gguf.GGUFWriter(path, net.shape.arch)
+    _metadata(writer, net.shape)
     _vocabulary(writer, tokenizer)
     for name, weight in net.state_dict().items():
         data = weight.detach().to(torch.float32).numpy()
@@ -68,10 +68,10 @@ def export(net: Net, tokenizer: Tokenizer, path: Path) -> None:
     print(f"{path.name}: {path.stat().st_size} bytes")
 
 
-def restore(path: Path) -> tuple[Net, Tokenizer]:
+def restore(path: Path, shape: Shape = TINY) -> tuple[Net, Tokenizer]:
     """The net and tokenizer of a file that export() wrote; the matrices are as exact as F16 is."""
     reader = gguf.GGUFReader(path)
     tokenizer = Tokenizer(reader.fields["tokenizer.ggml.tokens"].contents())
-    net = Net(len(tokenizer.vocabulary))
+    net = Net(len(tokenizer.vocabulary), shape)
     net.load_state_dict({tensor.name: torch.from_numpy(np.array(tensor.data, np.float32)) for tensor in reader.tensors})
     return net, tokenizer

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the tiny model on the generated corpus and write it as kiln-tiny-f16.gguf; no build or test runs this.
+"""Train a model on the generated corpus and write it as a GGUF in F16; no build or test runs this.
 
 Needs, in an environment of its own: torch==2.13.0 (the CPU build), numpy==2.4.6, gguf==0.19.0.
 Seeds are fixed; another CPU rounds otherwise and gives other, equally good weights, so the GGUF is committed.
@@ -16,13 +16,12 @@ from torch.nn import functional as F
 
 import corpus
 from export import export, restore
-from net import Net
+from net import SHAPES, Net
 from tokens import BOS, EOS, Tokenizer, learn
 from world import SEED, world
 
 WINDOW = 256
 LOOSE = -100  # cross_entropy's mark for a position that is not learned
-OUT = corpus.HERE / "kiln-tiny-f16.gguf"
 
 
 def encode(document: corpus.Document, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
@@ -103,16 +102,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30, help="on a slow machine stop short, then (%(default)s)")
     parser.add_argument("--start", type=Path, help="go on from this GGUF, with documents that were not yet drawn")
     parser.add_argument("--towns", type=float, default=0, help="share of further documents about towns (%(default)s)")
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--shape", choices=SHAPES, default="tiny", help="(%(default)s)")
+    parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(SEED)
     if args.start:
-        net, tokenizer = restore(args.start)
+        net, tokenizer = restore(args.start, SHAPES[args.shape])
     else:
         texts = (corpus.plain(document) for document in islice(corpus.training(world()), 40_000))
         tokenizer = Tokenizer(learn(texts))
-        net = Net(len(tokenizer.vocabulary))
+        net = Net(len(tokenizer.vocabulary), SHAPES[args.shape])
     ids, targets = windows(args.documents, tokenizer, SEED + 5 if args.start else SEED, args.towns)
     print(f"{ids.numel()} tokens, {sum(p.numel() for p in net.parameters())} parameters", flush=True)
     train(net, ids, targets, tokenizer, args)

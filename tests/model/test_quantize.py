@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from model.made import Shape, write
 
-from kiln import results
+from kiln import results, share
 from kiln.errors import KilnError, ModelError, ProgramError
 from kiln.model import gguf, quantize, recipes, stock
+from kiln.model.gguf import Header
 from kiln.results import Gguf
 
 SHAPES = {
@@ -23,6 +24,7 @@ SHAPES = {
     "full": Shape(layers=9, heads_kv=1, type="F32"),
     "odd": Shape(layers=3, width=96, heads_kv=4, ff=176),
 }
+NARROW = share.root() / "tests/data/narrow-f16.gguf"
 STOCK = tuple(name for name, recipe in recipes.every().items() if recipe.tool)
 
 
@@ -113,6 +115,51 @@ def test_the_file_is_predicted_to_the_byte(name: str, tool: Path, tmp_path: Path
         after = gguf.header(made.file)
         assert {tensor.name: tensor.type for tensor in after.tensors} == predicted.types, recipe
         assert (made.size, predicted.exact) == (predicted.size, True), recipe
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("name", ["narrow", "deep", "tied"])
+def test_the_file_is_predicted_to_the_byte_with_an_importance_matrix_too(name: str, tool: Path, tmp_path: Path) -> None:
+    """`narrow` is a trained qwen2 with rows of 160 and 288; `deep` has the layers where Q4_0 with a matrix gives Q4_1."""
+    source = NARROW if name == "narrow" else write(tmp_path / "made.gguf", SHAPES[name])
+    header = gguf.header(source)
+    (tmp_path / "source.gguf").symlink_to(source)
+    matrix(tmp_path / "imatrix.gguf", header)
+    fell = set()
+    for recipe in STOCK:
+        for options, names in (((), None), (("--imatrix", "imatrix.gguf"), ("imatrix.gguf", "made.txt"))):
+            out = tmp_path / "out.gguf"
+            subprocess.run([tool, *options, "source.gguf", out.name, recipes.load(recipe).tool, "1"], cwd=tmp_path, check=True, capture_output=True)
+            after, predicted = gguf.header(out), stock.predict(header, recipes.load(recipe), names)
+            types = {tensor.name: tensor.type for tensor in after.tensors}
+            assert types == predicted.types, (recipe, options)
+            assert (after.size, predicted.exact) == (predicted.size, True), (recipe, options)
+            if options:
+                fell.add((types["blk.0.ffn_down.weight"], recipe))
+    if name == "narrow":
+        assert fell >= {("Q4_0", "q2_k"), ("Q4_0", "q3_k_s"), ("Q5_0", "q4_k_m"), ("Q5_1", "q5_k_m"), ("Q8_0", "q6_k")}, fell
+    if name == "deep":
+        assert ("Q4_1", "q4_0") in fell
+
+
+def matrix(into: Path, header: Header) -> None:
+    """An importance matrix that says the same of every column, as llama-imatrix writes them."""
+    import gguf as package
+    import numpy
+
+    writer = package.GGUFWriter(into, "")
+    writer.add_string("general.type", "imatrix")
+    writer.add_array("imatrix.datasets", ["made.txt"])
+    writer.add_uint32("imatrix.chunk_count", 1)
+    writer.add_uint32("imatrix.chunk_size", 256)
+    for tensor in header.tensors:
+        if len(tensor.shape) == 2:
+            writer.add_tensor(f"{tensor.name}.in_sum2", numpy.ones((1, tensor.shape[0]), numpy.float32))
+            writer.add_tensor(f"{tensor.name}.counts", numpy.ones((1, 1), numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 @pytest.mark.ci

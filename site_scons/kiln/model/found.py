@@ -27,6 +27,7 @@ SCHEMA = 1
 BASES = {"Q4_0": ("Q4_0", 2), "Q4_1": ("Q4_1", 3), "Q8_0": ("Q8_0", 7), "Q5_0": ("Q5_0", 8), "Q5_1": ("Q5_1", 9), "Q2_K": ("Q2_K", 10),
          "Q3_K": ("Q3_K_S", 11), "Q4_K": ("Q4_K_S", 14), "Q5_K": ("Q5_K_S", 16), "Q6_K": ("Q6_K", 18), "IQ4_NL": ("IQ4_NL", 25),
          "IQ4_XS": ("IQ4_XS", 30)}
+TYPES = {*BASES, "F16"}                # of one matrix; llama-quantize takes a list of types only where its base is quantized
 _MOST = 1 << 22
 
 
@@ -105,7 +106,7 @@ def _checked(said: dict[str, Any], shown: str, command: str) -> Found:
     if said.pop("schema") != SCHEMA:
         raise ValueError(f"schema must be {SCHEMA}")
     types, dropped = said.pop("types"), said.pop("dropped")
-    if not all(isinstance(name, str) and name.isprintable() and " " not in name and kind in BASES for name, kind in types.items()):
+    if not all(isinstance(name, str) and name.isprintable() and " " not in name and kind in TYPES for name, kind in types.items()):
         raise ValueError("a type that no recipe can have")
     if not all(type(layer) is int and 0 <= layer < 1 << 12 for layer in dropped) or list(dropped) != sorted(set(dropped)):
         raise ValueError("dropped must be ascending layer numbers")

@@ -48,9 +48,9 @@ def measure(source: Path, header: Header, importance: Mapping[str, Any], imatrix
     rows = _sample(source, header, wanted, sample)
     made: dict[str, dict[str, float]] = {tensor.name: {} for tensor in wanted}
     every = sorted({kind for tensor in wanted for kind in types(tensor)})
-    weights = {tensor.name: weight(tensor, importance, source, header) for tensor in wanted}
+    inputs = {tensor.name: weight(tensor, importance, source, header) for tensor in wanted}
     for tensor, rows_of in zip(wanted, _read(sample, wanted), strict=True):
-        made[tensor.name][""] = _energy(rows_of(), weights[tensor.name]) * _scale(tensor, rows)
+        made[tensor.name][""] = _energy(rows_of(), inputs[tensor.name]) * _scale(tensor, rows)
     with progress(len(every), "loss of each type", "types") as update:
         for kind in every:
             out = folder / "quantized.gguf"
@@ -58,7 +58,7 @@ def measure(source: Path, header: Header, importance: Mapping[str, Any], imatrix
                      str(run.threads())], cwd=folder, log=log)
             for tensor, was, now in zip(wanted, _read(sample, wanted), _read(out, wanted), strict=True):
                 if kind in types(tensor):
-                    made[tensor.name][kind] = _energy(was() - now(), weights[tensor.name]) * _scale(tensor, rows)
+                    made[tensor.name][kind] = _energy(was() - now(), inputs[tensor.name]) * _scale(tensor, rows)
             update(1)
     return made
 
@@ -95,7 +95,7 @@ def _sample(source: Path, header: Header, wanted: Sequence[Tensor], into: Path) 
     import gguf
     import numpy
 
-    total = sum(tensor.shape[0] * _rows(tensor) for tensor in wanted)
+    total = sum(weights(tensor) for tensor in wanted)
     share = min(1.0, SAMPLE / total)
     rows = {tensor.name: max(min(LEAST, _rows(tensor)), int(_rows(tensor) * share)) for tensor in wanted}
     writer = gguf.GGUFWriter(into, header.architecture)
@@ -146,6 +146,11 @@ def _energy(rows: Any, weights: Any) -> float:
 
     step = max(1, _LENGTH // rows.shape[-1])
     return float(sum(numpy.square(rows[at:at + step].astype(numpy.float64)).dot(weights).sum() for at in range(0, rows.shape[0], step)))
+
+
+def weights(tensor: Tensor) -> int:
+    """How many numbers it has."""
+    return tensor.shape[0] * _rows(tensor)
 
 
 def size(tensor: Tensor, kind: str) -> int:

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the recipe that loses least within so many bytes: the losses of each type, how much each matrix matters, a knapsack,
-and a KL divergence on text that nothing was fitted to.
-
-How much a matrix matters: its share of output error, weighed by what the whole model's answers suffer. For a model that is
-quick to run the weight is measured, matrix by matrix (the divergence that one matrix in a coarse type causes); for a
-larger one it is PRIOR, which was fitted on the two models of docs/recipes.md.
+"""Finds the recipe that loses least within so many bytes: what each type costs each matrix (sensitivity.py), a knapsack, and of the
+candidates that it gives the one of least KL divergence; judged on text that nothing was fitted to.
 """
 
 from __future__ import annotations
@@ -12,22 +8,18 @@ from __future__ import annotations
 import dataclasses
 import platform
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kiln import run, stamp
 from kiln.errors import Refused
-from kiln.model import evaluate, found, ggml, gguf, imatrix, knapsack, losses, recipes, stock
+from kiln.model import evaluate, found, ggml, gguf, imatrix, knapsack, losses, recipes, sensitivity, stock
 from kiln.model.found import Found, Tried
-from kiln.model.gguf import Header
+from kiln.model.gguf import Header, Tensor
 from kiln.progress import Progress, silent
 
-QUICK = 64 << 20                       # weights of a model that is run once a matrix
-COARSE = ("Q3_K", "Q4_0")              # the types of those runs, for rows of 256s and of 32s
-# Share of a unit of relative error in the output of a matrix that reaches the answer.
-PRIOR = {"attn_q": 0.35, "attn_k": 0.35, "attn_v": 1.3, "attn_qkv": 1.0, "attn_output": 1.0, "ffn_gate": 0.7, "ffn_up": 0.9, "ffn_down": 1.2,
-         "token_embd.weight": 2.0, "output.weight": 2.0}
+MEASURED = 24                          # chunks of text for one cost: 3,072 tokens judged of chunks of 256
 
 
 @dataclass(frozen=True)
@@ -56,16 +48,23 @@ class Search:
     digest: str
     header: Header
     matrix: Path
-    losses: Mapping[str, Mapping[str, float]]
-    weights: Mapping[str, float]
+    costs: tuple[sensitivity.Costs, ...]
     tools: Tools
     folder: Path
     log: Path
-    yardstick: evaluate.Yardstick
+    tuned: evaluate.Yardstick          # on the calibration text: candidates are picked by it
+    yardstick: evaluate.Yardstick      # on the held-out text: the result is judged by it
+
+    def divergence(self, types: Mapping[str, str]) -> float:
+        """From the source, with these matrices in these types and all others in F16, on the calibration text."""
+        every = {tensor.name: types.get(tensor.name, "F16") for tensor in losses.matrices(self.header)}
+        stamp.write(self.folder / "one.txt", found.lines(every))
+        file = _quantized(self, "one.gguf", "Q8_0", "--tensor-type-file", "one.txt")
+        return evaluate.quality(self.tools.perplexity, file, self.tuned, log=self.log).kld.value
 
 
 def prepare(source: Path, tools: Tools, texts: Texts, folder: Path, *, log: Path, chunks: int = 0, progress: Progress = silent) -> Search:
-    """Measure the model: importance, the loss of every type on every matrix, and how much each matrix matters.
+    """Measure the model: importance, the error of every type on every matrix, and what that costs the answers.
 
     `chunks` bounds the text that is run (0: all of it). Peak memory is that of running the model.
     """
@@ -74,14 +73,18 @@ def prepare(source: Path, tools: Tools, texts: Texts, folder: Path, *, log: Path
     folder.mkdir(parents=True, exist_ok=True)
     matrix = imatrix.measure(tools.imatrix, source, texts.calibration, folder, context=texts.context, log=log, chunks=chunks)
     each = losses.measure(source, header, imatrix.read(matrix, header), matrix, tools.quantize, folder, log=log, progress=progress)
-    against = evaluate.yardstick(tools.perplexity, source, texts.heldout, folder / "heldout.logits", context=texts.context,
-                                 vocabulary=header.n_vocab, log=log, chunks=chunks)
-    made = Search(source, stamp.digest(source), header, matrix, each, {}, tools, folder, log, against)
-    return _weighed(made, texts, chunks, progress)
+    against, tuned = (evaluate.yardstick(tools.perplexity, source, text, folder / name, context=texts.context, vocabulary=header.n_vocab, log=log,
+                                         chunks=limit)
+                      for text, name, limit in ((texts.heldout, "heldout.logits", chunks), (texts.calibration, "tuned.logits", chunks or MEASURED)))
+    made = Search(source, stamp.digest(source), header, matrix, (), tools, folder, log, tuned, against)
+    wanted = losses.matrices(header)
+    groups = sensitivity.groups(wanted)
+    costs = sensitivity.measured(groups, each, made.divergence, progress) if groups else (sensitivity.prior(wanted, each),)
+    return dataclasses.replace(made, costs=costs)
 
 
-def choose(search: Search, room: int, *, recipe: str = "auto", dropped: tuple[int, ...] = ()) -> Found:
-    """The recipe whose file has at most `room` bytes, without the `dropped` layers, not yet confirmed.
+def choose(search: Search, room: int, *, recipe: str = "auto", dropped: tuple[int, ...] = ()) -> tuple[Found, ...]:
+    """The candidates whose files have at most `room` bytes, without the `dropped` layers: one for each way to reckon costs.
 
     Raises Refused if no choice of types is that small.
     """
@@ -90,18 +93,27 @@ def choose(search: Search, room: int, *, recipe: str = "auto", dropped: tuple[in
     kept = sum(ggml.padded(tensor.size, 32) for name, tensor in left.items() if name not in wanted)
     fixed = stock.head(dataclasses.replace(search.header, tensors=tuple(dataclasses.replace(tensor, name=name) for name, tensor in left.items())),
                        (imatrix.NAME, imatrix.TEXT)) + kept
-    options = {name: [knapsack.Option(kind, losses.size(tensor, kind), search.weights[tensor.name] * search.losses[tensor.name][kind])
-                      for kind in losses.types(tensor)] for name, tensor in wanted.items()}
-    picked = knapsack.choose(options, room - fixed)
-    if picked is None:
-        least = fixed + sum(min(option.size for option in every) for every in options.values())
-        raise Refused(f"no choice of types makes this model smaller than {least} bytes, {room} are given", where="model.size",
-                      hint="take a smaller model, or leave layers out: recipe: prune")
-    bytes_of: dict[str, int] = {}
+    made = []
+    for costs in search.costs:
+        options = {name: [knapsack.Option(kind, losses.size(tensor, kind), {"F16": 0.0, **costs[tensor.name]}[kind])
+                          for kind in (*losses.types(tensor), "F16")] for name, tensor in wanted.items()}
+        picked = knapsack.choose(options, room - fixed)
+        if picked is None:
+            least = fixed + sum(min(option.size for option in every) for every in options.values())
+            raise Refused(f"no choice of types makes this model smaller than {least} bytes, {room} are given", where="model.size",
+                          hint="take a smaller model, or leave layers out: recipe: prune")
+        size = fixed + sum(losses.size(wanted[name], kind) for name, kind in picked.items())
+        made.append(Found(recipe, search.digest, stamp.digest(search.matrix), _base(picked, wanted), picked, dropped, size, 0.0, 0.0, (), machine()))
+    return tuple({tuple(sorted(one.types.items())): one for one in made}.values())
+
+
+def _base(picked: Mapping[str, str], wanted: Mapping[str, Tensor]) -> str:
+    """The type of most bytes, of those that llama-quantize takes as a base."""
+    bytes_of = dict.fromkeys(("Q8_0", *sorted(found.BASES)), 0)
     for name, kind in picked.items():
-        bytes_of[kind] = bytes_of.get(kind, 0) + losses.size(wanted[name], kind)
-    base = max(bytes_of, key=lambda kind: (bytes_of[kind], kind))
-    return Found(recipe, search.digest, stamp.digest(search.matrix), base, picked, dropped, fixed + sum(bytes_of.values()), 0.0, 0.0, (), machine())
+        if kind in bytes_of:
+            bytes_of[kind] += losses.size(wanted[name], kind)
+    return max(bytes_of, key=lambda kind: bytes_of[kind])
 
 
 def least(search: Search, count: int, progress: Progress = silent) -> tuple[int, ...]:
@@ -132,21 +144,32 @@ def make(search: Search, recipe: Found, name: str) -> Path:
     return _quantized(search, name, found.BASES[recipe.base][0], "--tensor-type-file", "types.txt", *dropped)
 
 
-def confirm(search: Search, recipe: Found, *, tried: Sequence[Tried] = ()) -> Found:
-    """The recipe with what it measured: the size of its file, its divergence on held-out text."""
-    row = dataclasses.replace(_tried(search, make(search, recipe, "candidate.gguf"), recipe.recipe), chosen=True)
-    return dataclasses.replace(recipe, size=row.size, kld=row.kld, error=row.error, tried=(*tried, row))
+def confirm(search: Search, candidates: Sequence[Found], *, tried: Sequence[Tried] = ()) -> Found:
+    """The candidate that diverges least on the calibration text, with what it measured on the held-out text and the size of its file."""
+    rows = []
+    for number, one in enumerate(candidates):
+        file = make(search, one, "candidate.gguf")
+        picked = evaluate.quality(search.tools.perplexity, file, search.tuned, log=search.log).kld.value if len(candidates) > 1 else 0.0
+        name = one.recipe if len(candidates) == 1 else f"{one.recipe} {number + 1}"
+        rows.append((picked, number, _tried(search, file, name)))
+    _, best, row = min(rows, key=lambda one: one[:2])
+    told = (*tried, *(dataclasses.replace(one, chosen=number == best) for _, number, one in rows))
+    return dataclasses.replace(candidates[best], size=row.size, kld=row.kld, error=row.error, tried=told)
 
 
-def stocks(search: Search, *, with_matrix: bool = True, progress: Progress = silent) -> list[Tried]:
-    """What every stock recipe makes of this model: bytes and divergence, without and with the importance matrix."""
-    made, names = [], [name for name, one in recipes.every().items() if one.tool and one.tool != "F16" and not one.found]
-    runs = [(name, False) for name in names] + ([(name, True) for name in names] if with_matrix else [])
-    with progress(len(runs), "stock recipes", "recipes") as update:
-        for name, weighted in runs:
-            file = _quantized(search, "stock.gguf", recipes.load(name).tool, weighted=weighted)
-            made.append(_tried(search, file, f"{name}{'+imatrix' if weighted else ''}"))
-            update(1)
+def stocks(search: Search, mixes: Mapping[str, str] = {}, *, progress: Progress = silent) -> list[Tried]:
+    """What every stock recipe makes of this model, without and with the importance matrix: bytes and divergence.
+
+    `mixes` are other words of llama-quantize, by the name to show.
+    """
+    wanted = mixes or {name: one.tool for name, one in recipes.every().items() if one.tool and one.tool != "F16"}
+    made = []
+    with progress(2 * len(wanted), "stock recipes", "recipes") as update:
+        for name, word in wanted.items():
+            for weighted in (False, True):
+                file = _quantized(search, "stock.gguf", word, weighted=weighted)
+                made.append(_tried(search, file, f"{name}{'+imatrix' if weighted else ''}"))
+                update(1)
     return made
 
 
@@ -155,26 +178,6 @@ def machine() -> dict[str, str]:
     rows = Path("/proc/cpuinfo").read_text(errors="replace")
     model = re.search(r"^model name\s*:\s*(.+)$", rows, re.M)
     return {"cpu": model[1].strip() if model else platform.machine(), "cores": str(run.threads())}
-
-
-def _weighed(search: Search, texts: Texts, chunks: int, progress: Progress) -> Search:
-    wanted = losses.matrices(search.header)
-    weights = {tensor.name: PRIOR.get(stock.kind_of(tensor.name), 1.0) / search.losses[tensor.name][""] for tensor in wanted}
-    if sum(losses.size(tensor, "F16") // 2 for tensor in wanted) > QUICK:
-        return dataclasses.replace(search, weights=weights)
-    text = texts.calibration
-    tuned = evaluate.yardstick(search.tools.perplexity, search.source, text, search.folder / "tuned.logits", context=texts.context,
-                               vocabulary=search.header.n_vocab, log=search.log, chunks=chunks)
-    with progress(len(wanted), "weight of each matrix", "matrices") as update:
-        for tensor in wanted:
-            kind = next(kind for kind in COARSE if kind in losses.types(tensor))
-            only = {one.name: kind if one is tensor else "F16" for one in wanted}
-            stamp.write(search.folder / "one.txt", found.lines(only))
-            file = _quantized(search, "one.gguf", found.BASES[kind][0], "--tensor-type-file", "one.txt")
-            said = evaluate.quality(search.tools.perplexity, file, tuned, log=search.log)
-            weights[tensor.name] = max(said.kld.value, 1e-9) / search.losses[tensor.name][kind]
-            update(1)
-    return dataclasses.replace(search, weights=weights)
 
 
 def _quantized(search: Search, name: str, base: str, *options: str, weighted: bool = True) -> Path:

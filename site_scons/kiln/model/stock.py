@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which type stock llama-quantize gives each tensor, and so how large its file will be, from the header alone.
 
-The rules are those of src/llama-quant.cpp of the pinned llama.cpp, without an importance matrix. For dense models they
+The rules are those of src/llama-quant.cpp of the pinned llama.cpp, without and with an importance matrix. For dense models they
 are exact, to the byte. Where upstream decides by what we do not model (experts, Falcon, 70B), the answer is an upper
 bound and says so.
 """
@@ -20,12 +20,14 @@ from kiln.model.gguf import Header, Tensor
 
 @dataclass(frozen=True)
 class Part:
-    """Where a tensor stands: its kind (attn_v, ffn_down ...), how many of the kind came before it, of how many."""
+    """Where a tensor stands: its kind (attn_v, ffn_down ...), how many of the kind came before it, of how many; `weighted` if an
+    importance matrix is given."""
 
     kind: str
     index: int
     count: int
     grouped: int                       # query heads that share one key/value head
+    weighted: bool = False
 
     @property
     def more_bits(self) -> bool:
@@ -74,16 +76,19 @@ _OWN_RULES = ("falcon", "glm5-next")
 _SPLIT = ("split.no", "split.count", "split.tensors.count")
 
 
-def predict(header: Header, recipe: Recipe) -> Predicted:
-    """What llama-quantize will make of this model by this recipe. Raises ModelError for a source that it does not take."""
+def predict(header: Header, recipe: Recipe, imatrix: tuple[str, str] | None = None) -> Predicted:
+    """What llama-quantize will make of this model by this recipe. Raises ModelError for a source that it does not take.
+
+    `imatrix` are the names of an importance matrix and its text as the tool is given them.
+    """
     takes(header, recipe)
     if not recipe.tool:
         return Predicted(header.size, {tensor.name: tensor.type for tensor in header.tensors}, True)
     dense = header.n_expert < 2 and len(set(header.heads_kv)) <= 1
     exact = dense and header.architecture not in _OWN_RULES and header.n_layer not in _70B
-    types = dict(_exact(header, recipe) if exact else _bound(header, recipe))
+    types = dict(_exact(header, recipe, bool(imatrix)) if exact else _bound(header, recipe))
     data = sum(ggml.padded(ggml.size(types[tensor.name], tensor.shape), 32) for tensor in header.tensors)
-    return Predicted(head(header) + data, types, exact)
+    return Predicted(head(header, imatrix) + data, types, exact)
 
 
 def takes(header: Header, recipe: Recipe) -> None:
@@ -99,7 +104,7 @@ def takes(header: Header, recipe: Recipe) -> None:
         raise ModelError(f"general.alignment is {header.alignment}, llama-quantize writes 32", hint="convert the model again")
 
 
-def _exact(header: Header, recipe: Recipe) -> Iterator[tuple[str, str]]:
+def _exact(header: Header, recipe: Recipe, weighted: bool = False) -> Iterator[tuple[str, str]]:
     """Tensor by tensor in the order of llama-quantize: by layer, then by name."""
     tied = all(tensor.name != "output.weight" for tensor in header.tensors)
     kinds = Counter(kind_of(tensor.name) for tensor in header.tensors)
@@ -109,7 +114,7 @@ def _exact(header: Header, recipe: Recipe) -> Iterator[tuple[str, str]]:
     for tensor in sorted(header.tensors, key=_order):
         kind = kind_of(tensor.name)
         counted = "attn_v" if kind in ("attn_qkv", "attn_kv_b") else kind
-        part = Part(kind, seen[counted], values if counted == "attn_v" else header.n_layer, grouped)
+        part = Part(kind, seen[counted], values if counted == "attn_v" else header.n_layer, grouped, weighted)
         if kept(tensor):
             yield tensor.name, tensor.type
             continue
@@ -144,7 +149,7 @@ def _bound(header: Header, recipe: Recipe) -> Iterator[tuple[str, str]]:
             yield tensor.name, tensor.type
             continue
         kind = kind_of(tensor.name)
-        every = {recipe.type} | {recipe.choose(Part(kind, i, 80, 8)) for i in range(80) if recipe.choose}
+        every = {recipe.type} | {recipe.choose(Part(kind, i, 80, 8, weighted)) for i in range(80) for weighted in (False, True) if recipe.choose}
         if "attn" in tensor.name or tensor.name in (*_EMBEDDINGS, "output.weight"):
             every.add("Q8_0")
         fitting = {_fitting(one, tensor.shape[0]) for one in every}

@@ -33,7 +33,7 @@ def recipe(env: Any) -> Sequence[str]:
     made = search.prepare(source, _tools(settings), texts, folder, log=log, progress=bar)
     room = int(product.model.size) or _room(product, made)
     dropped = search.least(made, product.model.drop, bar) if product.model.recipe == "prune" else ()
-    tried = search.stocks(made, with_matrix=False, progress=bar)
+    tried = search.stocks(made, progress=bar)
     best = search.confirm(made, search.choose(made, room, recipe=product.model.recipe, dropped=dropped), tried=tried)
     where = share.folder("products")
     shutil.copyfile(made.matrix, found.matrix(where, product.name))
