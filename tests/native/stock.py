@@ -120,12 +120,12 @@ def gathered(virt: Built, toolchain: Toolchain, nnrt: Path, old: Path) -> Stock:
     ours = (project(virt, toolchain, ROOT / "native/ggml-nnrt", "ggml-nnrt", built),
             project(virt, toolchain, ROOT / "tests/data/delegate", "driver", built))
     for file in [*built.iterdir(), *(file for one in ours for file in one.iterdir()), toolchain.runtime]:
-        _placed(file, folder / file.name)
-    _placed(loader(virt), folder / LOADER)
+        placed(file, folder / file.name)
+    placed(loader(virt), folder / LOADER)
     return Stock(folder, nnrt, old)
 
 
-def _placed(file: Path, place: Path) -> None:
+def placed(file: Path, place: Path) -> None:
     """Beside, then over: a program that runs keeps its file."""
     beside = place.with_name(f".{place.name}.{os.getpid()}")
     shutil.copy2(file, beside)

@@ -15,6 +15,7 @@ from checkout import Built
 from kiln import results, sdk, share
 from kiln.errors import Refused
 from kiln.results import Input, Toolchain, Tree
+from native import arm
 
 SOURCES = share.root() / "tests" / "data" / "cxx"
 TEMPLATE = share.folder("sandbox") / "sdk"
@@ -29,14 +30,13 @@ def zig(virt: Built) -> Tree:
 
 
 @pytest.fixture(scope="session")
-def toolchain(virt: Built, zig: Tree, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Toolchain]:
-    """The toolchain for an ABI: the session's own build has two of them, the third is made here, once."""
+def toolchain(virt: Built) -> Callable[[str], Toolchain]:
+    """The toolchain for an ABI: the session's own build has two of them, the third is made for tests alone, once."""
     made: dict[str, Toolchain] = {}
 
     def get(abi: str) -> Toolchain:
         if abi not in made:
-            there = list(virt.build.glob(f"sdk/*-{abi}/{results.NAME}"))
-            made[abi] = results.load(Toolchain, there[0]) if there else make(zig, abi, tmp_path_factory.mktemp(abi))
+            made[abi] = arm.toolchain(virt) if abi == arm.ABI else virt.toolchain(abi)
         return made[abi]
 
     return get
