@@ -40,5 +40,6 @@ def run_scons() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def nnrt(virt: Built) -> Nnrt:
-    """The reference NNRt for this machine, loaded: compiled once for each content of its sources."""
-    return Nnrt(nnrt_library.library(virt.build, nnrt_library.gnu(virt.build)))
+    """The reference NNRt for this machine, loaded: compiled once for each content of its sources. NNRT_LIBRARY is a folder with another build of it."""
+    given = os.environ.get("NNRT_LIBRARY")
+    return Nnrt(Path(given) if given else nnrt_library.library(virt.build, nnrt_library.gnu(virt.build)))

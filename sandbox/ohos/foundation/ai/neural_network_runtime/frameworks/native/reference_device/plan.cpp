@@ -185,7 +185,7 @@ private:
         for (size_t i = 0; i < told.size(); i++) {
             const uint32_t index = step.node.outputs[i];
             const Tensor &declared = graph_.tensors[index];
-            if (told[i].type != declared.type) {
+            if (told[i].type != declared.type || (!told[i].open && !told[i].Sound())) {
                 return false;
             }
             known_[index] = !told[i].open;

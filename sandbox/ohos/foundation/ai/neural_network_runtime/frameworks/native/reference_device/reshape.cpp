@@ -6,6 +6,8 @@
 namespace nnrt {
 namespace {
 
+constexpr int64_t FAR = int64_t(1) << 60;      // sums of three of these do not overflow
+
 // One dimension may be -1 (what is left), and 0 is that of the input.
 bool Reshaped(const Shape &from, const std::vector<int64_t> &said, Shape &into)
 {
@@ -120,6 +122,11 @@ bool InferTold(const Node &node, const std::vector<View> &inputs, std::vector<Vi
         default: {
             const int64_t start = node.One<int64_t>(OH_NN_RANGE_START, 0), limit = node.One<int64_t>(OH_NN_RANGE_LIMIT, 0),
                           delta = node.One<int64_t>(OH_NN_RANGE_DELTA, 1);
+            for (int64_t number : {start, limit, delta}) {
+                if (number < -FAR || number > FAR) {
+                    return false;
+                }
+            }
             if (delta == 0 || (limit - start) / delta < 0 || (limit - start) / delta > (1 << 24)) {
                 return false;
             }

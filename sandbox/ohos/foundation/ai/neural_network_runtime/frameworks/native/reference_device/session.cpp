@@ -94,7 +94,7 @@ private:
         for (size_t i = 0; i < results_.size(); i++) {
             const uint32_t index = step.node.outputs[i];
             View &view = results_[i];
-            if (view.open || view.type != plan_->tensors[index].type || !Agrees(plan_->tensors[index].dims, view.shape)) {
+            if (view.open || !view.Sound() || view.type != plan_->tensors[index].type || !Agrees(plan_->tensors[index].dims, view.shape)) {
                 return false;
             }
             view.data = Destination(index, view.Size(), slots);

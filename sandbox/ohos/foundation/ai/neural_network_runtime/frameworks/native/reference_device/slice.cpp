@@ -59,14 +59,18 @@ bool Sliced(const Node &node, const std::vector<View> &inputs, Path &path)
     return true;
 }
 
+constexpr int64_t FAR = 1 << 30;         // sums and products with a dimension do not overflow up to there
+
 int64_t Held(int64_t value, int64_t least, int64_t most) { return value < least ? least : value > most ? most : value; }
 
 // One axis of a strided slice; false if nothing is left of it.
 bool Strided(int64_t dim, int64_t begin, int64_t end, int64_t stride, bool noBegin, bool noEnd, int64_t &first, int64_t &count)
 {
-    if (stride == 0) {
+    if (stride == 0 || stride < -FAR || stride > FAR) {
         return false;
     }
+    begin = Held(begin, -FAR * 4, FAR * 4);          // beyond every dimension, as a "to the end" may be
+    end = Held(end, -FAR * 4, FAR * 4);
     const int64_t least = stride > 0 ? 0 : -1, most = stride > 0 ? dim : dim - 1;
     first = noBegin ? (stride > 0 ? 0 : dim - 1) : Held(begin < 0 ? begin + dim : begin, least, most);
     const int64_t last = noEnd ? (stride > 0 ? dim : -1) : Held(end < 0 ? end + dim : end, least, most);
@@ -109,7 +113,7 @@ bool StridedSliced(const Node &node, const std::vector<View> &inputs, Path &path
         }
         int64_t first = 0, count = 0;
         const bool shrunk = mask(OH_NN_STRIDED_SLICE_SHRINK_AXIS_MASK, i);
-        if (axis >= from.rank || !Strided(from.dims[axis], begin[i], shrunk ? begin[i] + 1 : end[i], shrunk ? 1 : stride[i],
+        if (axis >= from.rank || !Strided(from.dims[axis], begin[i], shrunk ? Held(begin[i], -FAR * 4, FAR * 4) + 1 : end[i], shrunk ? 1 : stride[i],
                                           mask(OH_NN_STRIDED_SLICE_BEGIN_MASK, i) && !shrunk,
                                           (shrunk && begin[i] == -1) || (mask(OH_NN_STRIDED_SLICE_END_MASK, i) && !shrunk), first, count)) {
             return false;
@@ -140,7 +144,7 @@ bool BroadcastTo(const Node &node, const Shape &from, Path &path)
     const size_t more = said.size() - from.rank;
     for (size_t i = 0; i < said.size(); i++) {
         const int64_t dim = i < more ? 1 : from.dims[i - more], wanted = said[i] == -1 ? dim : said[i];
-        if (wanted < 1 || (dim != 1 && dim != wanted)) {
+        if (wanted < 1 || wanted > FAR || (dim != 1 && dim != wanted)) {
             return false;
         }
         path.shape.Push(wanted);
@@ -165,7 +169,7 @@ bool Tiled(const Node &node, const std::vector<View> &inputs, Path &path)
     }
     for (size_t i = 0; i < times.size(); i++) {
         uint32_t axis = 0;
-        if (times[i] < 1 || !Axis(axes.empty() ? static_cast<int64_t>(i) : axes[i], from.rank, axis)) {
+        if (times[i] < 1 || times[i] > FAR || !Axis(axes.empty() ? static_cast<int64_t>(i) : axes[i], from.rank, axis)) {
             return false;
         }
         often[axis] = times[i];

@@ -13,20 +13,37 @@ namespace nnrt {
 
 constexpr uint32_t MOST_RANK = MOST_DIMS;
 
+// What an operation makes of hostile parameters may be no shape at all: Sound() says so, and whatever cannot be counted is far too much.
 struct Shape {
     uint32_t rank = 0;
+    bool spilled = false;                     // there were more dimensions than there is room for
     int64_t dims[MOST_RANK] = {};
 
     int64_t Count(uint32_t from, uint32_t to) const
     {
         int64_t count = 1;
         for (uint32_t i = from; i < to; i++) {
-            count *= dims[i];
+            count = __builtin_mul_overflow(count, dims[i], &count) ? INT64_MAX : count;
         }
         return count;
     }
     int64_t Count() const { return Count(0, rank); }
-    void Push(int64_t dim) { dims[rank++] = dim; }
+    void Push(int64_t dim)
+    {
+        spilled = spilled || rank == MOST_RANK;
+        if (!spilled) {
+            dims[rank++] = dim;
+        }
+    }
+    bool Sound() const
+    {
+        for (uint32_t i = 0; i < rank; i++) {
+            if (dims[i] < 1 || dims[i] > INT32_MAX) {
+                return false;
+            }
+        }
+        return !spilled;
+    }
     bool operator==(const Shape &other) const
     {
         return rank == other.rank && memcmp(dims, other.dims, rank * sizeof(dims[0])) == 0;
@@ -42,7 +59,12 @@ struct View {
     bool open = false;                        // the shape hangs on values that are not known yet
 
     template <class T> T *As() const { return reinterpret_cast<T *>(data); }
-    size_t Size() const { return static_cast<size_t>(shape.Count()) * SizeOf(type); }
+    size_t Size() const
+    {
+        uint64_t size = 0;
+        return __builtin_mul_overflow(static_cast<uint64_t>(shape.Count()), SizeOf(type), &size) || size > SIZE_MAX ? SIZE_MAX : static_cast<size_t>(size);
+    }
+    bool Sound() const { return shape.Sound() && Size() <= MOST_MODEL_BYTES && Size() != SIZE_MAX; }
 };
 
 // One operation at work. `packed` is its constant matrix, if it has one; `scratch` lasts from run to run.

@@ -52,13 +52,20 @@ bool Pads(const Node &node, const Kinds &kinds, std::vector<int64_t> &pads, int6
     return mode >= 0 && mode <= 2 && (pads.empty() || pads.size() == 4);
 }
 
+constexpr int64_t FAR = 1 << 30;        // no product of two of these overflows
+
 // One dimension of the output. Mode 1: as many windows as strides begin in the input (SAME); 2: none over the edge (VALID).
 bool Along(int64_t in, int64_t size, int64_t stride, int64_t dilate, int64_t mode, bool up, int64_t &before, int64_t &after, int64_t &out)
 {
-    const int64_t reach = (size - 1) * dilate + 1;
-    if (size < 1 || stride < 1 || dilate < 1 || before < 0 || after < 0) {
+    for (int64_t number : {size, stride, dilate, before, after}) {
+        if (number < 0 || number > FAR) {
+            return false;
+        }
+    }
+    if (size == 0 || stride == 0 || dilate == 0) {
         return false;
     }
+    const int64_t reach = (size - 1) * dilate + 1;
     if (mode == 1) {
         out = (in + stride - 1) / stride;
         const int64_t more = (out - 1) * stride + reach - in;
