@@ -26,7 +26,7 @@ FINE = ("Q6_K", "Q8_0")                # the types whose divergence above the sl
 FAMILY = {kind: "Q6_K" for kind in ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS")}   # ggml-cpu's vec_dot_type Q8_K; Q8_0 or Q8_1 else
 TELLS = 5e-6                           # llama-perplexity prints six digits: below this a measured divergence says little
 LEAST = 3e-7
-# The divergence that a relative error of one in a matrix's output causes, by kind, and the relative floor of either family.
+# The divergence that a relative error of one in a matrix's output causes, by kind: judged, not fitted. Floors are not known unmeasured.
 PRIOR = {"attn_q": 0.35, "attn_k": 0.35, "attn_v": 1.3, "attn_qkv": 1.0, "attn_output": 1.0, "ffn_gate": 0.7, "ffn_up": 0.9, "ffn_down": 1.2,
          "token_embd.weight": 2.0, "output.weight": 2.0}
 PRIOR_FLOOR = {"Q6_K": 0.0, "Q8_0": 0.0}
