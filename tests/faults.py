@@ -197,6 +197,8 @@ FAULTS: Sequence[Fault] = (
     Fault("library under another name", _renamed, rf"has no file {LIB}/libllama\.so\.0", r"Error loading shared library libllama\.so\.0"),
     Fault("wrong SONAME", lambda one: one.patched(f"{LIB}/libggml.so.0", b"\0libggml.so.0\0", b"\0libgglm.so.0\0"),
           r"libggml\.so\.0: has the SONAME libgglm\.so\.0, and lies there as libggml\.so\.0", None),       # musl goes by the file's name
+    Fault("loader without execute bit", lambda one: one.debug("/system/lib/ld-musl-aarch64.so.1", "sif {} mode 0100644"),
+          r"llama-\w+: needs the loader /lib/ld-musl-aarch64\.so\.1, which is not for all to execute: mode 0644", r"cannot execute \S+llama-server: Permission denied"),
     Fault("no loader", lambda one: one.debug("/system/lib/ld-musl-aarch64.so.1", "rm {}"),
           r"llama-\w+: needs the loader /lib/ld-musl-aarch64\.so\.1, which is not there", r"llama-server needs the loader /lib/ld-musl-aarch64\.so\.1"),
     Fault("unresolved symbol", lambda one: one.patched(f"{LIB}/libllama-server-impl.so", b"\0llama_n_ctx_seq\0", b"\0llama_n_ctx_seQ\0"),

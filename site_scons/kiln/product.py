@@ -179,6 +179,14 @@ class Product:
         """The ABI that a tree is built for: stock images of the DAYU200 are 32-bit, though its kernel runs arm64 programs."""
         return self.system.abi or self.board.abi
 
+    def linked(self, native: Native, userland: str) -> tuple[str, str]:
+        """How a native target is linked on a base with this userland, shared or static, and why."""
+        if native.linkage != "auto":
+            return native.linkage, "the product says so"
+        if userland == self.board.abi:
+            return "shared", f"userland and programs are {userland}: backends are libraries that the server loads"
+        return "static", f"the userland is {userland}, the board runs {self.board.abi} too: no library of ours would be loaded, and no backend but the CPU's"
+
     def __post_init__(self) -> None:
         above: list[str] = []
         for name, native in self.native.items():

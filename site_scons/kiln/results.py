@@ -136,6 +136,17 @@ class Partition:
 
 
 @dataclass(frozen=True)
+class FileSystem:
+    """The ext4 file system of a partition's image: bytes and inodes, and how many of them are free."""
+
+    partition: str
+    size: int
+    free: int
+    inodes: int
+    free_inodes: int
+
+
+@dataclass(frozen=True)
 class Base:
     """The images that we inject into: the partition table and the image of each partition, and what they are.
 
@@ -152,6 +163,7 @@ class Base:
     inputs: tuple[Input, ...]
     key: str
     items: tuple[Artifact, ...] = ()
+    file_systems: tuple[FileSystem, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -154,8 +154,8 @@ def fill(image: Path, size: int, content: Mapping[str, bytes], *, mount: str, wo
 
 def labeled(path: str, owner: owners.Owner, kind: int, work: Path) -> Iterator[str]:
     """debugfs commands for one inode; init's configuration is root's alone, as its dac.txt has it."""
-    private = f"{path}/".startswith("/system/etc/init/")
-    name, mode = f"label-{owner.label.split(':')[2]}", 0o777 if kind == 0o120000 else 0o500 if private else owner.mode
+    private, loads = f"{path}/".startswith("/system/etc/init/"), "/ld-musl-" in path       # both as dac.txt has them
+    name, mode = f"label-{owner.label.split(':')[2]}", 0o777 if kind == 0o120000 else 0o500 if private else 0o755 if loads else owner.mode
     (work / name).write_bytes(owner.label.encode() + b"\0")
     yield f"sif {path} mode 0{kind | mode:o}"
     yield from (f"sif {path} {what} {value}" for what, value in (("uid", owner.uid), ("gid", owner.gid)))

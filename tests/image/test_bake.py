@@ -68,9 +68,11 @@ def test_the_manifest(baked: tuple[Path, Images]) -> None:
     text = made.manifest.read_text()
     manifest = json.loads(text)
     assert made.manifest == folder / "out" / "manifest.json"
-    assert list(manifest) == sorted(["schema", "product", "epoch", "reproducible", "inputs", "steps", "images", "files"])
+    assert list(manifest) == sorted(["schema", "product", "epoch", "reproducible", "base", "inputs", "steps", "images", "files"])
     assert (manifest["schema"], manifest["product"], manifest["epoch"], manifest["reproducible"]) == (1, "virt", EPOCH, True)
     assert [one["name"] for one in manifest["inputs"]] == ["a", "llama.cpp"]
+    assert manifest["base"]["abi"] == "arm64-v8a" and {one["linkage"] for one in manifest["base"]["linkage"]} == {"shared"}
+    assert {one["partition"] for one in manifest["base"]["file_systems"]} >= {"system", "vendor"}
     assert [one["step"] for one in manifest["steps"]] == ["image", "model", "system"]
     paths = [one["path"] for one in manifest["files"]]
     assert paths == sorted(paths) and "/mnt/model/model.gguf" in paths and "/vendor/bin/llama-server" in paths

@@ -80,3 +80,22 @@ def test_a_system_that_is_none(tmp_path: Path, files: dict[str, bytes], says: st
     image = make_ext4(tmp_path / "system.img", 1 << 20, files, host=tmp_path / "h")
     with Reader(image) as reader, pytest.raises(ImageError, match=says):
         bases.abi_of(reader)
+
+
+def test_what_is_delivered_beside_the_images_enters_the_key(base_folder: Path, tmp_path: Path) -> None:
+    """The images folder gets loader and config.cfg from the base: a build with another one must not be taken for the same."""
+    folder = tmp_path / "base"
+    folder.mkdir()
+    for file in base_folder.iterdir():
+        (folder / file.name).symlink_to(file)
+    keys = [bases.read(folder).key]
+    for name, data in (("config.cfg", b"CFG\0"), ("config.cfg", b"CFG\1"), ("MiniLoaderAll.bin", b"LDR ")):
+        (folder / name).write_bytes(data)
+        keys.append(bases.read(folder).key)
+    assert len(set(keys)) == 4
+
+
+def test_free_room_of_each_file_system(base_folder: Path) -> None:
+    found = {one.partition: one for one in bases.read(base_folder, key="k").file_systems}
+    assert set(found) == {"system", "vendor", "sys-prod"} and found["vendor"].size == 16 << 20
+    assert 0 < found["vendor"].free < found["vendor"].size and 0 < found["vendor"].free_inodes < found["vendor"].inodes

@@ -42,7 +42,7 @@ def bake(product: Product, base: Base, placement: Placement, *, inputs: Sequence
         _tidy(into, outputs)
         key = key or stamp.key(REVISION, base.key, products.canonical(product.image), [[item.dest, item.sha256] for item in items])
         every = (*steps, *([] if any(one.step == "image" for one in steps) else [Step("image", key, REVISION)]))
-        return Images(outputs, manifest.write(product, inputs, every, outputs, items, into.parent), key)
+        return Images(outputs, manifest.write(product, base, inputs, every, outputs, items, into.parent), key)
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from kiln import stamp
 from kiln.errors import ImageError
-from kiln.image import ext4, files, rockchip, table, unsparse
-from kiln.image.formats.directory import image_name
+from kiln.image import ext4, files, table, unsparse
+from kiln.image.formats.directory import BESIDE, image_name
 from kiln.progress import Progress, silent
-from kiln.results import Base, Input, Partition
+from kiln.results import Base, FileSystem, Input, Partition
 
 NEEDED = ("system", "vendor")
 WRITABLE = ("system", "vendor", "sys-prod", "chip-prod")
@@ -44,7 +44,19 @@ def read(folder: Path, *, inputs: Sequence[Input] = (), key: str = "", sandbox: 
     with ext4.Reader(system) as reader:
         abi, version = abi_of(reader), version_of(reader) or version
         variant, selinux = variant_of(reader), selinux_of(reader)
-    return Base(rows, parameter, abi, version, variant, selinux, sandbox, tuple(inputs), key or digest(rows, parameter))
+    systems = tuple(_file_system(row.name, row.image) for row in rows if row.image and row.name in WRITABLE)
+    return Base(rows, parameter, abi, version, variant, selinux, sandbox, tuple(inputs), key or digest(rows, parameter), file_systems=systems)
+
+
+def _file_system(name: str, image: Path) -> FileSystem:
+    sb = ext4.superblock(image)
+    return FileSystem(name, sb.size, sb.free * sb.block, sb.inodes, sb.free_inodes)
+
+
+def raw(folder: Path) -> bool:
+    """Whether no image of it is a sparse one: then read() takes no time worth mentioning, given a key."""
+    images = [row.image for one in table.read(folder / "parameter.txt").rows if (row := _with_image(one, folder)).image]
+    return not any(image and unsparse.is_sparse(image) for image in images)
 
 
 def _with_image(row: Partition, folder: Path) -> Partition:
@@ -115,6 +127,7 @@ def selinux_of(reader: ext4.Reader) -> str:
 
 
 def digest(rows: Sequence[Partition], parameter: Path) -> str:
-    loader = parameter.with_name(rockchip.LOADER)
-    parts = [parameter, loader] if loader.is_file() else [parameter]
-    return stamp.key(*map(stamp.digest, parts), [[row.name, stamp.digest(row.image)] for row in rows if row.image])
+    """Of the table, of what the images are delivered with, and of the images."""
+    beside = [file for name in BESIDE if (file := parameter.with_name(name)).is_file()]
+    return stamp.key(stamp.digest(parameter), [[file.name, stamp.digest(file)] for file in beside],
+                     [[row.name, stamp.digest(row.image)] for row in rows if row.image])

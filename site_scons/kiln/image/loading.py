@@ -40,8 +40,10 @@ class Programs:
         name = posixpath.basename(file.path)
         if program.soname and program.soname != name:
             raise ImageError(f"has the SONAME {one_line(program.soname, 80)}, and lies there as {name}", where=file.path)
-        if program.interpreter and self.tree.find(program.interpreter) is None:
-            raise ImageError(f"needs the loader {one_line(program.interpreter, 120)}, which is not there", where=file.path)
+        loader = self.tree.find(program.interpreter) if program.interpreter else file
+        if loader is None or loader is not file and not loader.stat.mode & 0o001:   # whoever starts a program executes its loader
+            wrong = f"is not for all to execute: mode {loader.stat.mode & 0o7777:04o}" if loader else "is not there"
+            raise ImageError(f"needs the loader {one_line(program.interpreter, 120)}, which {wrong}", where=file.path)
         given = self._given(file, program)
         lost = sorted(program.wants - given) if program.needed else []
         if lost and any(part in file.path for part in _OURS):

@@ -21,6 +21,7 @@ from kiln.results import BoardFacts
 
 SCHEMA = 1
 LARGEST = 16 << 20
+_BASE = ("abi", "version", "variant", "selinux", "linkage")    # what a manifest says of the base and a card repeats
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,10 @@ def questions(file: Path, ids: Sequence[str] = ()) -> tuple[Question, ...]:
 
 def write(file: Path, block: str, value: object, *, product: str, manifest: Path, board: BoardFacts) -> None:
     """Replace one block of card.json, beside what is always said: product, manifest, machine, board."""
-    digest = stamp.digest(manifest)
+    digest, base = stamp.digest(manifest), json.loads(manifest.read_text()).get("base", {})
     kept = _blocks(file, digest)
     whole = {**kept, "schema": SCHEMA, "product": product, "manifest_sha256": digest, "machine": machine(board),
+             "base": {name: base[name] for name in _BASE if name in base},
              "board": {"kind": board.kind, "serial": board.serial, "cpu": board.cpu, "cores": board.cores}, block: value}
     stamp.write(file, json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 

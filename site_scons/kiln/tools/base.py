@@ -13,13 +13,14 @@ from kiln import product as products
 from kiln import results, stamp
 from kiln.errors import Refused
 from kiln.product import Product
-from kiln.progress import bar
+from kiln.progress import amount, bar
 from kiln.system import preflight
 from kiln.tools import boundary, ohos, outside
 from kiln.tools.settings import Settings
 
-REVISION = 1
+REVISION = 2
 TABLE = "parameter.txt"
+_told: list[Path] = []                 # bases of which this run has told
 
 
 def base(env: Any, product: Product, system: Any) -> Any:
@@ -38,9 +39,11 @@ def base(env: Any, product: Product, system: Any) -> Any:
         built = outside.result(env, results.SystemBuilt, system) if system else None
         expanded, items = folder / "images", built.items if built else ()
         if given:
-            found = room.read(given, expanded=expanded, progress=bar)
+            found = room.read(given, key="not known yet", expanded=expanded, progress=bar)
+            suits(product, found, env["KILN_MODEL"])    # before 4 GB are hashed
             size = sum(row.image.stat().st_size for row in found.partitions if row.image)
-            entry = results.Input("base", "path", found.version, room.digest(found.partitions, found.parameter), size, "", pinned=False)
+            found = dataclasses.replace(found, key=room.digest(found.partitions, found.parameter))
+            entry = results.Input("base", "path", found.version, found.key, size, "", pinned=False)
             found = _with(found, (entry, *(built.inputs if built else ())), items)
         elif built and built.images:
             # The libraries are in these images already.
@@ -51,7 +54,7 @@ def base(env: Any, product: Product, system: Any) -> Any:
             found = _with(room.read(where(tree.root), key=tree.identity, expanded=expanded, progress=bar), entries, items)
         suits(product, found, env["KILN_MODEL"])
         results.save(found, folder)
-        sys.stdout.write("".join(f"{'base':10} {line}\n" for line in told(product, found)))
+        sys.stdout.write("".join(f"{line}\n" for line in told(product, folder)))
         return [part.image for part in found.partitions if part.image and part.image.is_relative_to(folder)]
 
     def inputs() -> Sequence[str]:
@@ -80,14 +83,18 @@ def suits(product: Product, found: results.Base, model: Path | None) -> None:
         budget.check(gguf.header(model), product, place.room(table.read(found.parameter), product, used=sb.size - sb.free * sb.block))
 
 
-def told(product: Product, found: results.Base) -> list[str]:
-    """What the base is and what that decides, for a person."""
+def told(product: Product, folder: Path) -> list[str]:
+    """What the base in `folder` is and what that decides, for a person: once a run, at the step that made it or at the end."""
+    if folder in _told:
+        return []
+    _told.append(folder)
+    found = results.load(results.Base, folder / results.NAME)
     facts = [found.version or "OpenHarmony of an unknown version", f"userland {found.abi}", f"{found.variant or 'unknown'} build",
              f"SELinux {found.selinux or 'unknown'}"]
-    if found.abi == product.board.abi:
-        return [", ".join(facts)]
-    why = f"its userland is {found.abi}, the board runs {product.board.abi}: programs are static, and no backend or library of ours is loaded"
-    return [", ".join(facts), why]
+    rooms = [f"{one.partition} {amount(one.free)} and {one.free_inodes} inodes" for one in found.file_systems]
+    decided = [f"{name} is {linkage}: {why}" for name, native in product.native.items() if native.pin
+               for linkage, why in [product.linked(native, found.abi)]]
+    return [f"{'base':10} {line}" for line in (", ".join(facts), f"free: {', '.join(rooms)}", *decided)]
 
 
 def _with(found: results.Base, inputs: Sequence[results.Input], items: Sequence[results.Artifact]) -> results.Base:

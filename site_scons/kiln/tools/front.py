@@ -123,11 +123,13 @@ def _tell(target: Any, source: Any, env: Any) -> None:
         return
     made, name = env["KILN_SETTINGS"].build / env["KILN_PRODUCT"].name, env["KILN_PRODUCT"].name
     with boundary.acting(made.parent):
+        from kiln.tools import base
+
         images = results.load(results.Images, made / "images" / results.NAME)
         lines = [f"{output.format:10} {os.path.relpath(output.file)}" for output in images.outputs if output.format != "directory"]
         pinned = all(one.get("pinned", True) for one in json.loads(images.manifest.read_text())["inputs"])
         unpinned = [] if pinned else ["not pinned: an input was given by path; see manifest.json"]
-        sys.stdout.write("\n".join([f"images     {os.path.relpath(made / 'images')}/", *lines, f"talk to it: scons product={name} chat",
+        sys.stdout.write("\n".join([*base.told(env["KILN_PRODUCT"], made / "base"), f"images     {os.path.relpath(made / 'images')}/", *lines, f"talk to it: scons product={name} chat",
                                     f"judge it:   scons product={name} check", *unpinned]) + "\n")
 
 

@@ -18,7 +18,7 @@ from kiln.tools import outside
 from kiln.tools import sdk as sdk_step
 from kiln.tools.settings import Settings
 
-REVISION = 2
+REVISION = 3
 
 
 def image(env: Any, product: Product, base: Any, natives: Sequence[Any], model: Any) -> Any:

@@ -33,11 +33,8 @@ def native(env: Any, product: Product, name: str, sdk: Any, base: Any = None) ->
 
 def linkage(env: Any, product: Product, target: Native, base: Any) -> str:
     """shared or static. Known before anything is made, but for a product whose base is read first."""
-    if target.linkage != "auto":
-        return target.linkage
-    if base is None or not _asks(env, product, target):
-        return "shared"
-    return "shared" if outside.result(env, results.Base, base).abi == product.board.abi else "static"
+    asks = base is not None and _asks(env, product, target)
+    return product.linked(target, outside.result(env, results.Base, base).abi if asks else product.board.abi)[0]
 
 
 def _asks(env: Any, product: Product, target: Native) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from kiln import boards, family, pin, share, stamp
 from kiln.errors import FetchError, Refused
 from kiln.footprint import Budget
-from kiln.image import formats, place, table
+from kiln.image import formats, place, rockchip, table
 from kiln.model import budget, recipes
 from kiln.model.gguf import Header
 from kiln.product import Product
@@ -21,6 +21,8 @@ def check(product: Product, source: Path | None, settings: Settings) -> str:
     """Every check before the work, in order of cost. Gives what was found as JSON; raises at the first that says no."""
     names(product)
     found: dict[str, object] = {"product": product.name}
+    if settings.base:
+        _base(product, settings.base, source)
     if source is not None and not source.is_file():
         raise Refused(f"the model {source} is not there", hint="give model=PATH of a GGUF")
     header = _header(product, source, settings)
@@ -44,6 +46,18 @@ def room(product: Product, settings: Settings) -> int:
     """The bytes that the model's partition takes, or the board's storage while nobody knows its table."""
     known = _table(product, settings)
     return place.room(known, product) if known else int(product.board.emmc)
+
+
+def _base(product: Product, folder: Path, source: Path | None) -> None:
+    """A folder of images that cannot be baked into, before anything is fetched or compiled for it."""
+    from kiln.image import base as room
+    from kiln.tools import base
+
+    if {"rkaf", "rkfw"} & set(product.image.formats):
+        rockchip.loader(folder / base.TABLE)
+    place.room(table.read(folder / base.TABLE), product)
+    if room.raw(folder):               # else the step `base` makes them plain first
+        base.suits(product, room.read(folder, key="not asked"), source)
 
 
 def write(made: Budget, folder: Path) -> Path:

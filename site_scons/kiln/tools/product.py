@@ -14,7 +14,7 @@ import SCons.Action
 from kiln import product as products
 from kiln import share, stamp
 from kiln.product import Product
-from kiln.tools import boundary, ohos, settings
+from kiln.tools import base, boundary, ohos, settings
 
 
 def product(env: Any, name: str = "", **given: str) -> Product:
@@ -45,7 +45,8 @@ def _preflight(env: Any, asked: settings.Settings, made: Product) -> Any:
     header = env.Value(f"{model} {_state(model)}" if model else made.model.pin)
     tree: Path | None = env["KILN_OHOS"]
     state = ohos.state(tree, asked.strict) if tree else ""
-    sources = [env.Value(products.canonical(made)), header, env.Value(os.environ.get("PATH", "")), env.Value(state)]
+    given = base.identity(asked.base) if asked.base else ""
+    sources = [env.Value(products.canonical(made)), header, env.Value(os.environ.get("PATH", "")), env.Value(state), env.Value(given)]
     node = env.Command(str(asked.build / made.name / "preflight.json"), sources, SCons.Action.Action(_check, None))
     env.Precious(node)
     return node
