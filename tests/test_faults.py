@@ -43,7 +43,7 @@ def test_without_a_fault_the_gate_is_open(seeded: Seeded) -> None:
 def test_a_folder_of_partitions_alone_is_read_back_too(seeded: Seeded) -> None:
     images = seeded.done()
     alone = dataclasses.replace(images, outputs=tuple(one for one in images.outputs if one.format == "directory"))
-    assert "13 programs and libraries find what they need" in gate.check(seeded.product, alone)
+    assert "14 programs and libraries find what they need" in gate.check(seeded.product, alone)
     none = dataclasses.replace(images, outputs=tuple(dataclasses.replace(one, format="sparse") for one in images.outputs))
     assert "not read back" in gate.check(seeded.product, none)
 

@@ -20,7 +20,7 @@ from kiln.image import formats, rockchip
 from kiln.image.formats import rkaf
 from kiln.image.rockchip import Item
 from kiln.product import Product
-from kiln.results import Base, Output, Partition
+from kiln.results import Base, Output, Partition, Placement
 from kiln.run import find
 
 pytestmark = pytest.mark.fast
@@ -171,8 +171,8 @@ def test_a_base_without_a_loader(name: str, virt: Product, base: Base, out: Path
     (out.parent / "image" / "MiniLoaderAll.bin").unlink()
     with pytest.raises(Refused, match="has no MiniLoaderAll.bin") as caught:
         pack(name, virt, base.partitions, out)
-    assert str(caught.value) == ("image.formats: the base has no MiniLoaderAll.bin; rkaf and rkfw want a base for a Rockchip board; "
-                                 "directory, sparse and gpt do without")
+    assert str(caught.value) == ("image.formats: the base has no MiniLoaderAll.bin; lay the one of a DAYU200 base beside parameter.txt; "
+                                 "or leave rkaf and rkfw out: directory, sparse and gpt do without")
     assert not list(out.iterdir())
 
 
@@ -219,7 +219,8 @@ def test_the_base_brings_its_loader(base: Base, base_folder: Path, tmp_path: Pat
     without = bases.read(there)
     (there / "MiniLoaderAll.bin").write_bytes(loader())
     with_it = bases.read(there)
-    room._loader(with_it, tmp_path / "parameter.txt")
+    placement = Placement((), (), "vendor", "/vendor/models/model.gguf")
+    room._beside(with_it, tmp_path / "parameter.txt", placement)
     assert without.key != with_it.key and (tmp_path / "MiniLoaderAll.bin").read_bytes() == loader()
-    room._loader(base, tmp_path / "parameter.txt")
+    room._beside(base, tmp_path / "parameter.txt", placement)
     assert not (tmp_path / "MiniLoaderAll.bin").exists()

@@ -293,7 +293,7 @@ def test_interrupted_it_says_so(grown: Callable[[str], Path], tmp_path: Path) ->
     for clang in (tree / "prebuilts/clang/ohos/linux-x86_64/llvm/bin").glob("clang*"):
         clang.write_text("#!/bin/sh\nsleep 60\n")
     child = subprocess.Popen(["./build.sh", *NNRT], cwd=tree, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-                             env={**os.environ, "HOME": str(tmp_path)})
+                             env={**os.environ, "HOME": str(tmp_path)}, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))    # ignored below `&`
     for _ in range(100):
         if (tree / "out/virt/build.ninja").is_file():
             break

@@ -242,7 +242,7 @@ def test_a_pin_is_written_compared_and_held(checkout: Checkout, grow: Grow) -> N
 
 @pytest.mark.parametrize("words,told", [
     (("update=openharmony",), "wants the tree whose commits are to be pinned; add ohos=PATH"),
-    (("update=opnharmony",), "nothing here moves that pin; did you mean openharmony?"),
+    (("update=opnharmony",), "update=opnharmony: there is no such pin; did you mean openharmony?"),
     (("update=openharmony", "image"), "update moves a pin and builds nothing; run it alone: scons update=openharmony"),
     (("update",), "update wants a pin: update=PIN"),
 ])
