@@ -20,7 +20,7 @@ from kiln.image import formats, rockchip
 from kiln.image.formats import rkaf
 from kiln.image.rockchip import Item
 from kiln.product import Product
-from kiln.results import Base, Output, Partition, Placement
+from kiln.results import Base, Output, Partition
 from kiln.run import find
 
 pytestmark = pytest.mark.fast
@@ -219,8 +219,7 @@ def test_the_base_brings_its_loader(base: Base, base_folder: Path, tmp_path: Pat
     without = bases.read(there)
     (there / "MiniLoaderAll.bin").write_bytes(loader())
     with_it = bases.read(there)
-    placement = Placement((), (), "vendor", "/vendor/models/model.gguf")
-    room._beside(with_it, tmp_path / "parameter.txt", placement)
+    room._beside(with_it, tmp_path / "parameter.txt", "vendor")
     assert without.key != with_it.key and (tmp_path / "MiniLoaderAll.bin").read_bytes() == loader()
-    room._beside(base, tmp_path / "parameter.txt", placement)
+    room._beside(base, tmp_path / "parameter.txt", "vendor")
     assert not (tmp_path / "MiniLoaderAll.bin").exists()

@@ -35,7 +35,7 @@ def bake(product: Product, base: Base, placement: Placement, *, inputs: Sequence
         items = (*placement.items, *service.generated(product, placement, inputs, _vendor(base), scratch / "service"))
         rows = tuple(_partition(product, row, base, items, scratch, log, progress) for row in placement.partitions)
         parameter = service.parameter(product, base, placement, scratch / "parameter.txt")
-        _beside(base, parameter, placement)
+        _beside(base, parameter, placement.model)
         into.mkdir(parents=True, exist_ok=True)
         outputs = _once([output for name in product.image.formats
                          for output in family.load(formats, name).pack(product, rows, parameter, into, log, progress)])
@@ -57,9 +57,9 @@ def _full(folder: Path) -> Iterator[None]:
                          hint="make room and run again: finished parts are kept") from error
 
 
-def _beside(base: Base, parameter: Path, placement: Placement) -> None:
+def _beside(base: Base, parameter: Path, model: str) -> None:
     """Lay the base's loader beside the table, where the formats look for it; and RKDevTool's list, unless the table has a row that it lacks."""
-    same = placement.model != place.MODEL or any(row.name == place.MODEL for row in base.partitions)
+    same = model != place.MODEL or any(row.name == place.MODEL for row in base.partitions)
     for name in directory.BESIDE:
         theirs, mine = base.parameter.with_name(name), parameter.with_name(name)
         mine.unlink(missing_ok=True)
