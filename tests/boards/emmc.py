@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,15 @@ def images(folder: Path, names: tuple[str, ...], text: str = STOCK) -> Images:
     return Images(tuple(outputs), folder, "")
 
 
+def gpt(text: str, sectors: int = SECTORS) -> bytes:
+    """Sectors 1 to 33 as rkdeveloptool makes them: types and GUIDs at random, `grow` up to 34 sectors before the end."""
+    head = struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, 0, 0, 1, sectors - 1, 34, sectors - 34, b"d" * 16, 2, 128, 128, 0)
+    ends = table.ends(rows(text).rows, SECTORS)
+    body = b"".join(struct.pack("<16s16sQQQ72s", b"t" * 16, b"%16d" % number, row.start, min(end, sectors - 34), 0, row.name.encode("utf-16-le"))
+                    for number, (row, end) in enumerate(ends))
+    return head.ljust(512, b"\0") + body.ljust(32 * 512, b"\0")
+
+
 class Emmc:
     """The folder of the played tool. Every test ends with sealed(): no transfer touched a protected sector."""
 
@@ -62,15 +72,19 @@ class Emmc:
         self.board = rockusb.Rockusb(self.log, WRITTEN)
         self.play()
 
-    def play(self, *, mode: str = "Loader", text: str = STOCK, window: int = 65536, fault: Mapping[str, Any] | None = None) -> None:
-        """Set the scene."""
+    def play(self, *, mode: str = "Loader", text: str = STOCK, window: int = 65536, fault: Mapping[str, Any] | None = None,
+             disk: str = "", sectors: int = SECTORS) -> None:
+        """Set the scene. `disk` is another table than the tool tells, in the GPT of a disk of so many sectors."""
+        with (self.folder / "emmc").open("r+b") as out:
+            out.seek(512)
+            out.write(gpt(disk or text, sectors))
         listed = [[row.name, row.start] for row in rows(text).rows]
         (self.folder / "board.json").write_text(json.dumps({"mode": mode, "table": listed, "window": window, "fault": fault or {}}))
 
     def plan(self, names: tuple[str, ...] = FEW, text: str = STOCK) -> Plan:
         """A plan for images of these partitions."""
         made = images(self.folder / "images", names, text)
-        return plan(made, rows(text).rows, product="rk3568", sectors=SECTORS, mode=rockusb.MODE, new_table=rockusb.new_table(made.outputs[0].file))
+        return plan(made, rows(text).rows, command="scons product=rk3568 flash", sectors=SECTORS, mode=rockusb.MODE, new_table=rockusb.new_table(made.outputs[0].file))
 
     @property
     def calls(self) -> list[list[str]]:
@@ -92,8 +106,8 @@ class Emmc:
             return disk.read(size)
 
     def sealed(self) -> None:
-        """No command but five, and each transfer lies inside one partition that may be written."""
-        assert {call[0] for call in self.calls} <= {"ld", "ppt", "wlx", "rl", "rd"}
+        """No command but six, and each transfer lies inside one partition that may be written."""
+        assert {call[0] for call in self.calls} <= {"-v", "ld", "ppt", "wlx", "rl", "rd"}
         ends = table.ends(rows(WITH_MODEL).rows, SECTORS)
         for start, count in self.writes:
             assert any(row.start <= start and start + count - 1 <= end and row.name in WRITTEN for row, end in ends), (start, count)

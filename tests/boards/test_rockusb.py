@@ -38,7 +38,15 @@ def test_a_wrong_mode_is_one_line_with_the_way_out(played: emmc.Emmc, mode: str,
 
 def test_loader_mode_is_ready(played: emmc.Emmc) -> None:
     played.board.ready()
-    assert played.calls == [["ld"]]
+    assert played.calls == [["-v"], ["ld"]]
+
+
+@pytest.mark.parametrize("said", ["rkdeveloptool ver 1.33", "", "usage: rkdeveloptool\x1b[2J"])
+def test_a_tool_of_another_version_is_not_guessed_at(played: emmc.Emmc, said: str) -> None:
+    played.play(fault={"version": said})
+    with pytest.raises(BoardError, match="rkdeveloptool calls itself .*; nothing was written; what is understood here is 'rkdeveloptool ver 1.32'") as raised:
+        played.board.ready()
+    assert "\x1b" not in str(raised.value) and ["ld"] not in played.calls
 
 
 @pytest.mark.parametrize("text", ["", "\x1b]0;title\x07libusb: error [darwin_open] LIBUSB_ERROR_ACCESS: Permission denied",
@@ -106,7 +114,7 @@ def test_a_protected_partition_never_reaches_the_tool(played: emmc.Emmc, tmp_pat
 def test_reading_back_and_the_window(played: emmc.Emmc, tmp_path: Path) -> None:
     assert played.board.read(65535, 2, tmp_path / "sectors") == b"\0" * 512 + b"\xcc" * 512
     played.play(fault={"unreadable": 1})
-    with pytest.raises(BoardError, match="cannot be read back: Read LBA failed!"):
+    with pytest.raises(BoardError, match="the board cannot be read: Read LBA failed!"):
         played.board.read(1, 1, tmp_path / "sectors")
 
 

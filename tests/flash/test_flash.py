@@ -73,6 +73,37 @@ def test_a_board_without_the_model_partition_is_told_how_to_get_it(played: emmc.
     assert "rkdeveloptool gpt" in line and not played.writes
 
 
+@pytest.mark.parametrize("scene,said", [
+    ({"window": 0}, "the board's sector 1 cannot be read: every byte of it is 0xcc; nothing was written; bring it into Loader mode anew"),
+    ({"disk": emmc.STOCK.replace("0x200000@0x43C000", "0x20@0x43C000")}, "partition vendor of the board has 16384 bytes, the image 100002; nothing was written"),
+    ({"disk": emmc.STOCK.replace("0x2000@0x2000(uboot)", "0x1000@0x2800(uboot)")}, "the board's disk does not hold partition uboot at 0x2000; nothing was"),
+    ({"sectors": 0x1308000 + 134}, "partition userdata of the board has 51712 bytes, the image 100003; nothing was written"),
+    ({"fault": {"unreadable": 1}}, "the board cannot be read: Read LBA failed!; nothing was written")])
+def test_the_table_on_the_disk_itself_decides_what_fits(played: emmc.Emmc, scene: dict[str, Any], said: str) -> None:
+    """The tool tells no sizes, and writes past the end of a partition."""
+    played.play(**scene)
+    assert refused(played, played.plan(("uboot", "vendor", "userdata"))).startswith(said) and not played.writes
+
+
+def test_a_disk_without_a_gpt(played: emmc.Emmc) -> None:
+    with (played.folder / "emmc").open("r+b") as disk:
+        disk.seek(512)
+        disk.write(b"EFI PART" + b"\xff" * 500)
+    assert "does not begin with a GPT of 128 rows; nothing was written" in refused(played, played.plan()) and not played.writes
+
+
+def test_what_the_board_lacks_is_told_before_the_images_are_read(played: emmc.Emmc) -> None:
+    plan = played.plan()
+    plan.writes[1].file.unlink()
+    played.play(mode="Maskrom")
+    assert "Maskrom" in refused(played, plan)
+
+
+def test_all_is_written_but_cannot_be_read_back(played: emmc.Emmc) -> None:
+    played.play(fault={"unreadable after": 1})
+    assert refused(played, played.plan()).startswith("all is written, but not compared: the board cannot be read: Read LBA failed!")
+
+
 @pytest.mark.parametrize("fault,said", [
     ({"vendor": {"stop": 50, "gone": 1}}, "partition vendor is half written (65 % told): Write LBA failed!"),
     ({"vendor": {"stop": 50, "lies": 1}}, "partition vendor is half written (65 % told): the tool ended without a word"),
@@ -106,7 +137,7 @@ def test_an_image_that_is_not_the_built_one(played: emmc.Emmc) -> None:
     plan = played.plan()
     with plan.writes[1].file.open("r+b") as out:
         out.write(b"w")
-    assert "vendor.img: is not the image that was built; nothing was written" in refused(played, plan) and not played.calls
+    assert "vendor.img: is not the image that was built; nothing was written" in refused(played, plan) and not played.writes
 
 
 def test_a_plan_of_strangers_is_refused(played: emmc.Emmc) -> None:
@@ -118,7 +149,8 @@ def test_a_plan_of_strangers_is_refused(played: emmc.Emmc) -> None:
 def env(folder: Path, transport: str, *, yes: str = "0") -> dict[str, Any]:
     virt = product.load("virt")
     made = replace(virt, name="rk3568", board=replace(virt.board, transport=transport, emmc=emmc.SECTORS * 512))
-    return {"KILN_SETTINGS": settings.read([("build", str(folder)), ("yes", yes)], folder), "KILN_PRODUCT": made}
+    given = [("product", "rk3568"), ("model", "a b.gguf"), ("build", str(folder)), ("yes", yes)]
+    return {"KILN_SETTINGS": settings.read(given, folder), "KILN_PRODUCT": made}
 
 
 def built(played: emmc.Emmc, names: tuple[str, ...], *filled: str) -> None:
@@ -133,7 +165,9 @@ def built(played: emmc.Emmc, names: tuple[str, ...], *filled: str) -> None:
 def test_the_verb_prints_the_plan_and_writes_only_when_told(played: emmc.Emmc, capsys: pytest.CaptureFixture[str]) -> None:
     built(played, ("uboot", "sys-prod"), "vendor")
     lines = verb.flash(env(played.folder, "rockusb"))
-    assert lines[0].startswith("write    1 partitions") and lines[-1] == f"nothing was written; to write it: {AGAIN}" and not played.calls
+    # the command is about this build: without its model it would write another image than the plan showed
+    command = f"scons product=rk3568 'model=a b.gguf' build={played.folder} flash yes=1"
+    assert lines[0].startswith("write    1 partitions") and lines[-1] == f"nothing was written; to write it: {command}" and not played.calls
     assert verb.flash(env(played.folder, "rockusb", yes="1"))[0] == "compared uboot" and "write    1 part" in capsys.readouterr().out
     with pytest.raises(Refused, match="product rk3568 has nothing to flash: its board is virtual; use check: scons product=rk3568 check"):
         verb.flash(env(played.folder, "virt"))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.fast
 
 def planned(images: Images, text: str = emmc.STOCK, sectors: int = emmc.SECTORS) -> room.Plan:
     new_table = rockusb.new_table(Path("/a b/parameter.txt"))
-    return room.plan(images, emmc.rows(text).rows, product="rk3568", sectors=sectors, mode=rockusb.MODE, new_table=new_table)
+    return room.plan(images, emmc.rows(text).rows, command="scons product=rk3568 flash", sectors=sectors, mode=rockusb.MODE, new_table=new_table)
 
 
 def test_the_plan_of_the_recorded_flashes(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 """rockusb: a Rockchip board in Loader mode, reached through rkdeveloptool, whose words decide and not its exit code.
 
 `ld` is content with a board that runs its normal system and calls it Maskrom, so the USB identity is asked first. Of the
-tool's commands only `ld ppt wlx rl rd` can be said here: nothing of ours erases, or writes a table or a boot loader.
+tool's commands only `-v ld ppt wlx rl rd` can be said here: nothing of ours erases, or writes a table or a boot loader.
 Outputs as recorded on real boards with rkdeveloptool 1.32, and as its source has them.
 """
 
@@ -18,7 +18,7 @@ from kiln import run
 from kiln.errors import BoardError, ProgramError, Refused, one_line
 from kiln.results import LOADER, Written
 
-TOOL = "rkdeveloptool"
+TOOL, VERSION = "rkdeveloptool", "rkdeveloptool ver 1.32"    # whose words are known
 MODE = "hold VOL/RECOVERY, press and release RESET, let go after 3 s; or, from the running system: hdc shell reboot loader"
 _DEVICE = re.compile(r"DevNo=\d{1,3}\s+Vid=0x([0-9a-fA-F]{4}),Pid=0x([0-9a-fA-F]{4}),LocationID=[0-9a-fA-F]{1,8}\s+(\w{1,16})")
 _ROW = re.compile(r"(\d{2,3})\s+([0-9a-fA-F]{8,16})\s+(\S{1,36})")
@@ -51,7 +51,11 @@ class Rockusb:
     may: tuple[str, ...]
 
     def ready(self) -> None:
-        """Raise BoardError unless exactly one Rockchip device is plugged in and it is a board in Loader mode."""
+        """Raise BoardError unless the tool is the one whose words are known, and exactly one Rockchip device is plugged in: a board in Loader mode."""
+        said, _ = self._said("-v", timeout=5)
+        if said != (VERSION,):
+            raise BoardError(f"{TOOL} calls itself {one_line(' '.join(said), 60) or 'nothing'!r}; nothing was written",
+                             hint=f"what is understood here is {VERSION!r}, as Debian has it")
         lines, _ = self._said("ld")
         found = [] if lines == ("not found any devices!",) else [_DEVICE.fullmatch(line) for line in lines]
         if not lines or None in found:
@@ -107,7 +111,7 @@ class Rockusb:
         lines, _ = self._said("rl", str(start), str(sectors), str(into), timeout=120)
         got = into.read_bytes() if into.is_file() else b""
         if len(got) != sectors * 512 or not lines or lines[-1] != "Read LBA to file (100%)":
-            raise _odd("all is written, but cannot be read back", lines)
+            raise _odd("the board cannot be read", lines)
         return got
 
     def reset(self) -> bool:

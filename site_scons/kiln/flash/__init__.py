@@ -12,6 +12,7 @@ from typing import Protocol
 
 from kiln import run
 from kiln.errors import BoardError, KilnError, Refused
+from kiln.flash import held
 from kiln.flash.plan import WRITTEN, Plan, Write
 from kiln.progress import Progress, Update, silent
 from kiln.results import MODEL, SECTOR, Written
@@ -52,9 +53,12 @@ def flash(plan: Plan, board: Writable, *, scratch: Path, progress: Progress = si
 
     The table is asked for again before each write; a file that changed since it was checked is not written.
     """
+    try:
+        ready(plan, board, scratch)    # a person learns in a second, not after 4 GB were hashed, what the board lacks
+    except KilnError as error:
+        raise _stopped(plan, 0, error) from error
     with progress(plan.size, "check images") as update:
         marks = [_checked(one, update) for one in plan.writes]
-    board.ready()
     with progress(plan.size, "flash") as update:
         for number, one in enumerate(plan.writes):
             try:
@@ -69,6 +73,21 @@ def flash(plan: Plan, board: Writable, *, scratch: Path, progress: Progress = si
                 raise BoardError(f"partition {one.name} may hold anything: its file changed while it was written", hint=plan.again)
     compared, unread = compare(plan, board, scratch, progress)
     return Done(compared, unread, board.reset())
+
+
+def ready(plan: Plan, board: Writable, scratch: Path) -> None:
+    """Raise BoardError unless the board can take the plan: its mode, its table by the tool, and each image's room by the table on its disk."""
+    board.ready()
+    match(plan, board.table())
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        there = held.rows(board.read(held.FIRST, held.SECTORS, Path(folder) / "sectors"))
+    for one in plan.writes:
+        first, last = there.get(one.name, (0, 0))
+        if first != one.start:
+            raise BoardError(f"the board's disk does not hold partition {one.name} at {one.start:#x}", hint="this image is for another board or release")
+        if -(-one.size // SECTOR) > last - first + 1:
+            raise BoardError(f"partition {one.name} of the board has {max(0, last - first + 1) * SECTOR} bytes, the image {one.size}",
+                             hint="it would run into what comes next; this image is for another board or release")
 
 
 def match(plan: Plan, found: Sequence[tuple[str, int]]) -> None:
@@ -94,7 +113,7 @@ def compare(plan: Plan, board: Writable, scratch: Path, progress: Progress = sil
     with tempfile.TemporaryDirectory(dir=scratch) as folder, progress(plan.size, "read back") as update:
         into = Path(folder) / "sectors"
         for one in reversed(plan.writes):
-            if not compared and board.read(one.start + (one.size - 1) // SECTOR, 1, into) == _UNREAD:
+            if not compared and _read(board, one.start + (one.size - 1) // SECTOR, 1, into) == _UNREAD:
                 unread.insert(0, one.name)
                 update(one.size)
                 continue
@@ -110,7 +129,14 @@ def _pieces(one: Write, board: Writable, into: Path) -> Iterator[tuple[bytes, by
     with one.file.open("rb") as stream:
         for at in range(0, -(-one.size // SECTOR), PIECE):
             ours = stream.read(PIECE * SECTOR)
-            yield ours, board.read(one.start + at, -(-len(ours) // SECTOR), into)
+            yield ours, _read(board, one.start + at, -(-len(ours) // SECTOR), into)
+
+
+def _read(board: Writable, start: int, sectors: int, into: Path) -> bytes:
+    try:
+        return board.read(start, sectors, into)
+    except BoardError as error:
+        raise BoardError(f"all is written, but not compared: {error.what}", where=error.where, hint=error.hint) from error
 
 
 def _write(plan: Plan, one: Write, board: Writable, update: Update) -> Written:
@@ -133,7 +159,7 @@ def _write(plan: Plan, one: Write, board: Writable, update: Update) -> Written:
 def _stopped(plan: Plan, number: int, error: KilnError) -> BoardError:
     """The error of a stop between two writes: it tells what the board holds now."""
     if not number:
-        return BoardError(f"{error.what}; nothing was written", where=error.where, hint=error.hint)
+        return BoardError(error.what if "nothing was written" in error.what else f"{error.what}; nothing was written", where=error.where, hint=error.hint)
     names = ", ".join(one.name for one in plan.writes[:number])
     return BoardError(f"{error.what}; so far {names} of {len(plan.writes)} partitions are written", where=error.where,
                       hint="; ".join(filter(None, (error.hint, plan.again))))

@@ -37,11 +37,11 @@ class Write:
 class Plan:
     """What flash() does, in this order. `table` is what the board must have: (name, first sector).
 
-    `mode` says how a person brings the board into the mode in which it is written; `new_table` how a board without the
+    `command` is what shows this plan; with a word more it carries it out. `mode` says how a person brings the board into the mode in which it is written; `new_table` how a board without the
     model partition gets it, step by step, empty where the plan has no such partition.
     """
 
-    product: str
+    command: str
     writes: tuple[Write, ...]
     table: tuple[tuple[str, int], ...]
     mode: str
@@ -65,7 +65,7 @@ class Plan:
     @property
     def again(self) -> str:
         """What repairs a board left half written: all of the plan anew, never the rest of it."""
-        return f"the board may not start now: write all of it again with scons product={self.product} flash yes={self.consent}, in Loader mode ({self.mode})"
+        return f"the board may not start now: write all of it again with {self.command} yes={self.consent}, in Loader mode ({self.mode})"
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class Plan:
                 f"mode     Loader: {self.mode}")
 
 
-def plan(images: Images, table: Sequence[Partition], *, product: str, sectors: int, mode: str, new_table: Sequence[str],
+def plan(images: Images, table: Sequence[Partition], *, command: str, sectors: int, mode: str, new_table: Sequence[str],
          ours: Collection[str] = ()) -> Plan:
     """What to write on a board with this table and a disk of so many sectors. Raises Refused for what must not be tried.
 
@@ -97,7 +97,7 @@ def plan(images: Images, table: Sequence[Partition], *, product: str, sectors: i
                      if one.format == "directory" and one.partition and one.partition not in PROTECTED), key=lambda one: one.start)
     if not writes:
         raise Refused("there are no partition images to write", hint="image.formats of the product must hold directory")
-    return Plan(product, tuple(writes), tuple((row.name, row.start) for row in table), mode,
+    return Plan(command, tuple(writes), tuple((row.name, row.start) for row in table), mode,
                 tuple(new_table) if MODEL in rooms else ())
 
 

@@ -67,7 +67,7 @@ def booted(env: Any) -> Iterator[Any]:
     folder: Path = settings.build / product.name
     if not virtual(product, settings):
         with hdc.reach(product, settings.board, logs=folder / "logs") as reached:
-            _runs(reached, results.load(results.Images, folder / "images" / results.NAME), product)
+            _runs(reached, results.load(results.Images, folder / "images" / results.NAME), settings)
             yield reached
         return
     images = _with_disk(product, results.load(results.Images, folder / "images" / results.NAME), folder)
@@ -76,7 +76,7 @@ def booted(env: Any) -> Iterator[Any]:
         yield board
 
 
-def _runs(board: Any, images: results.Images, product: Product) -> None:
+def _runs(board: Any, images: results.Images, settings: Settings) -> None:
     """Raise BoardError unless the board runs this very image: a card must not tell of one what another did.
 
     Asked of the small files that differ between builds; a model of GiBs would take the board's storage a while to read.
@@ -92,7 +92,7 @@ def _runs(board: Any, images: results.Images, product: Product) -> None:
         if line not in said.splitlines():
             there = any(row.endswith(f"  {path}") for row in said.splitlines())
             raise BoardError(f"the board does not run the image of this build: {f'{path} there is another' if there else f'it has no {path}'}",
-                             hint=f"flash it first: scons product={product.name} flash; or take the virtual board: board=virt")
+                             hint=f"flash it first: {settings.command('flash')}; or take the virtual board: board=virt")
 
 
 def _with_disk(product: Product, images: results.Images, folder: Path) -> results.Images:
@@ -167,13 +167,13 @@ def flash(env: Any) -> Sequence[str]:
     images = results.load(results.Images, folder / "images" / results.NAME)
     parameter = folder / "images" / "parameter.txt"
     filled = {one["partition"] for one in json.loads(images.manifest.read_text())["files"]}
-    made = flash_plan.plan(images, table.read(parameter).rows, product=product.name, sectors=product.board.emmc // table.SECTOR,
+    made = flash_plan.plan(images, table.read(parameter).rows, command=settings.command("flash"), sectors=product.board.emmc // table.SECTOR,
                            mode=rockusb.MODE, new_table=rockusb.new_table(parameter), ours=filled)
     if settings.yes == "0":
-        return [*made.lines, f"nothing was written; to write it: scons product={product.name} flash yes={made.consent}"]
+        return [*made.lines, f"nothing was written; to write it: {made.command} yes={made.consent}"]
     if settings.yes not in (made.consent, flash_plan.ERASED):
         raise Refused(f"this plan erases {made.consent}, all that its user keeps on the board; nothing was written",
-                      hint=f"if that is meant: scons product={product.name} flash yes={made.consent}")
+                      hint=f"if that is meant: {made.command} yes={made.consent}")
     _write("".join(f"{line}\n" for line in made.lines))
     board = rockusb.Rockusb(run.rotate(folder / "logs" / "flash.log"), flash_plan.WRITTEN)
     (folder / "logs").mkdir(parents=True, exist_ok=True)

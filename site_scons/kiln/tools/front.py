@@ -20,8 +20,10 @@ from typing import Any
 import SCons.Action
 import SCons.Script
 
-from kiln import product, results, run
+from kiln import product as products
+from kiln import results, run
 from kiln.errors import Refused, known
+from kiln.product import Product
 from kiln.tools import boundary, settings, verbs
 
 STEPS = {
@@ -121,7 +123,8 @@ def told(env: Any, image: Any) -> None:
 def _tell(target: Any, source: Any, env: Any) -> None:
     if {"check", "chat", "demo", "flash"} & set(SCons.Script.COMMAND_LINE_TARGETS):
         return
-    made, name = env["KILN_SETTINGS"].build / env["KILN_PRODUCT"].name, env["KILN_PRODUCT"].name
+    asked, product = env["KILN_SETTINGS"], env["KILN_PRODUCT"]
+    made = asked.build / product.name
     with boundary.acting(made.parent):
         from kiln.tools import base
 
@@ -129,8 +132,15 @@ def _tell(target: Any, source: Any, env: Any) -> None:
         lines = [f"{output.format:10} {os.path.relpath(output.file)}" for output in images.outputs if output.format != "directory"]
         pinned = all(one.get("pinned", True) for one in json.loads(images.manifest.read_text())["inputs"])
         unpinned = [] if pinned else ["not pinned: an input was given by path; see manifest.json"]
-        sys.stdout.write("\n".join([*base.told(env["KILN_PRODUCT"], made / "base"), f"images     {os.path.relpath(made / 'images')}/", *lines, f"talk to it: scons product={name} chat",
-                                    f"judge it:   scons product={name} check", *unpinned]) + "\n")
+        sys.stdout.write("\n".join([*base.told(product, made / "base"), f"images     {os.path.relpath(made / 'images')}/", *lines,
+                                    *_next(asked, product), *unpinned]) + "\n")
+
+
+def _next(asked: settings.Settings, product: Product) -> list[str]:
+    """What a person does with the image: a board of hardware is flashed first, and the virtual one may stand in for it."""
+    flash = [] if product.board.transport == "virt" else [f"flash it:   {asked.command('flash')}"]
+    virtual = ["board=virt"] if flash and product.board.kernel else []
+    return [*flash, f"talk to it: {asked.command('chat', *virtual)}", f"judge it:   {asked.command('check', *virtual)}"]
 
 
 def release() -> None:
@@ -155,7 +165,7 @@ def _watch(reader: int) -> None:
 
 
 def _help() -> str:
-    rows = [("Products", [(name, "") for name in product.names()]), ("Targets", list(STEPS.items())),
+    rows = [("Products", [(name, "") for name in products.names()]), ("Targets", list(STEPS.items())),
             ("Verbs", list(verbs.names().items())),
             ("Variables", [(f"{one.name}={one.default}", one.help) for one in settings.VARIABLES])]
     lines = ["Kiln bakes a large language model into an OpenHarmony image.", "",

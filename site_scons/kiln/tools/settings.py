@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ class Variable:
     kind: str = "word"
 
 
+# What a run is about: the commands that it tells a person carry these on, or they would be about another build.
+CARRIED = ("product", "model", "ohos", "base", "sdk", "strict", "build", "cache", "mirror", "offline", "board")
 CHOICES = {"flag": ("0", "1"), "demo": ("", "nnrt"), "consent": ("0", "1", "userdata")}
 VARIABLES = (
     Variable("product", "virt", "which product: a file of products/"),
@@ -77,6 +80,13 @@ class Settings:
     dev: tuple[str, ...]
     ms: tuple[Path, ...]               # the model, then its inputs
     demo: str                          # "" or "nnrt"
+    given: tuple[tuple[str, str], ...]   # as typed, but the product, which is always there
+
+    def command(self, *words: str) -> str:
+        """A command for a person that is about this very build: with its product and its inputs, and these words."""
+        about = {"product": self.product, **{name: value for name, value in self.given if name in CARRIED}}
+        said = {word.partition("=")[0] for word in words}
+        return shlex.join(["scons", *(f"{name}={value}" for name, value in about.items() if name not in said), *words])
 
 
 def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) -> Settings:
@@ -112,7 +122,8 @@ def read(given: Sequence[tuple[str, str]], here: Path, jobs: int | None = None) 
         jobs=int(values["jobs"] or jobs or len(os.sched_getaffinity(0))),
         board=values["board"], yes=values["yes"],
         dev=tuple(word for word in values["dev"].split(",") if word),
-        ms=tuple(_path(here, word) for word in values["ms"].split(",") if word), demo=values["demo"])
+        ms=tuple(_path(here, word) for word in values["ms"].split(",") if word), demo=values["demo"],
+        given=tuple((name, value) for name, value in given if name != "product"))
 
 
 def _fits(variable: Variable, value: str) -> None:
