@@ -56,6 +56,15 @@ class Pin:
     trust: Literal["published", "first-seen"] = "published"
     pin: str = field(default="", metadata={"yaml": False})  # the file's own name, set by load()
 
+    @property
+    def instead(self) -> str:
+        """What a person may give in its place, where there is such a thing."""
+        if self.file.endswith(".gguf"):
+            return "model=FILE takes a GGUF of your own"
+        if self.kind == "daily":
+            return "base=DIR takes images of your own" if self.name.endswith("_img") else "sdk=PATH takes an SDK of your own"
+        return ""
+
     def __post_init__(self) -> None:
         if not _DIGEST.fullmatch(self.sha256):
             raise SpecError("sha256 must be 64 lower-case hex digits")

@@ -108,11 +108,33 @@ def test_cut_at_twenty_random_bytes_it_fetches_nothing_twice(server: faulty.Faul
 
 
 def test_a_removed_daily_says_what_else_there_is(server: faulty.Faulty, sdk: pin.Pin, cache: Path) -> None:
-    with pytest.raises(FetchError, match="is no longer there: dailies are removed.*scons update=ohos-sdk.*mirror=DIR.*sdk=PATH") as one:
+    with pytest.raises(FetchError, match="is no longer there .*: dailies are removed.*scons update=ohos-sdk.*mirror=DIR.*sdk=PATH") as one:
         fetch.get(sdk, cache, pace=SOON)
     assert "\n" not in str(one.value)
+    image = replace(sdk, name="dayu200_img", pin="dayu200-image")
     with pytest.raises(FetchError, match="scons update=dayu200-image.*mirror=DIR.*base=DIR"):
-        fetch.get(replace(sdk, name="dayu200_img", pin="dayu200-image"), cache, pace=SOON)
+        fetch.get(image, cache, pace=SOON)
+    server.statuses = deque([403])     # as a store of objects says it that does not tell strangers what it has
+    with pytest.raises(FetchError, match=r"is no longer there \(403 Forbidden\).*scons update=dayu200-image.*mirror=DIR.*base=DIR"):
+        fetch.get(image, cache, pace=SOON)
+    assert "is no longer there" not in str(_refused(replace(image, url="http://127.0.0.1:9/x"), cache))
+
+
+def _refused(one: pin.Pin, cache: Path, **how: bool) -> FetchError | Refused:
+    with pytest.raises((FetchError, Refused)) as told:
+        fetch.get(one, cache, pace=SOON, **how)
+    assert "\n" not in str(told.value)
+    return told.value
+
+
+def test_without_a_network_it_is_told_what_can_be_given_instead(sdk: pin.Pin, cache: Path) -> None:
+    away = "http://127.0.0.1:9/x"
+    cases = ((replace(sdk, name="dayu200_img", url=away), "base=DIR takes images of your own"), (replace(sdk, url=away), "sdk=PATH takes an SDK of your own"),
+             (replace(sdk, kind="https", file="a.gguf", url=away), "model=FILE takes a GGUF of your own"))
+    for one, says in cases:
+        assert str(_refused(one, cache)).endswith(f"offline=1 build without a network; {says}")
+        assert str(_refused(one, cache, offline=True)).endswith(f"mirror=DIR of a bundle; {says}")
+    assert str(_refused(replace(sdk, kind="https", url=away), cache)).endswith("without a network")
 
 
 @pytest.mark.parametrize("answer,says", [

@@ -135,11 +135,12 @@ def _sum(pin: Pin, way: Way, failed: list[tuple[str, FetchError]]) -> KilnError:
         return DigestError(tried, where=name, hint=digests[0].hint)
     if way.offline:
         return Refused(f"{pin.file} is not in the cache, and offline=1 forbids to fetch it" + (f" ({tried})" if tried else ""),
-                       where=name, hint="run once with the network, or give mirror=DIR of a bundle")
+                       where=name, hint="; ".join(filter(None, ("run once with the network, or give mirror=DIR of a bundle", pin.instead))))
     if any(isinstance(error, Unreachable) for _, error in failed):
         return Unreachable(f"no network? {tried}", where=name,
-                           hint="check the connection and HTTPS_PROXY; mirror=DIR of a bundle and offline=1 build without a network")
-    return FetchError(f"cannot be had: {tried}", where=name, hint=hint or "another mirror can be added to the pin's file")
+                           hint="; ".join(filter(None, ("check the connection and HTTPS_PROXY; mirror=DIR of a bundle and offline=1 build without a network", pin.instead))))
+    return FetchError(f"cannot be had: {tried}", where=name,
+                      hint=hint or "; ".join(filter(None, ("another mirror can be added to the pin's file", pin.instead))))
 
 
 def _signed(pin: Pin, way: Way) -> Pin:

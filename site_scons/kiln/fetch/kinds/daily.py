@@ -55,11 +55,10 @@ def fetch(pin: Pin, part: Part, ask: Ask) -> None:
     try:
         https.fetch(pin, part, ask)
     except FetchError as error:
-        if not error.what.startswith(("404", "410")):
+        if not error.what.startswith(("403", "404", "410")):
             raise
-        own = "base=DIR takes images" if pin.name.endswith(_IMAGES) else "sdk=PATH takes an SDK"
-        raise FetchError("is no longer there: dailies are removed after some weeks",
-                         hint=f"scons update={pin.pin or pin.name} pins a newer one, mirror=DIR takes a bundle that has it, {own} of your own") from error
+        raise FetchError(f"is no longer there ({error.what}): dailies are removed after some weeks",
+                         hint=f"scons update={pin.pin or pin.name} pins a newer one, mirror=DIR takes a bundle that has it, {pin.instead}") from error
 
 
 def newest(pin: Pin, wish: Wish, ask: Ask) -> Newer:
