@@ -16,6 +16,7 @@ import pytest
 from checkout import Built, scons
 from image import dayu200
 from model.made import Shape, write
+from native import arm
 
 from kiln.image import spans
 from kiln.system import sandbox
@@ -37,8 +38,10 @@ def same(one: Path, other: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def daily(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return dayu200.make(tmp_path_factory.mktemp("daily") / "images")
+def daily(virt: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its userland runs 32-bit programs, and has the reference NNRt."""
+    root = arm.root(virt).root
+    return dayu200.make(tmp_path_factory.mktemp("daily") / "images", musl=root / "lib/ld-musl-arm.so.1", libraries=sorted((root / "nnrt").iterdir()))
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +124,16 @@ def test_the_same_image_on_the_virtual_board(made: Path, bake: Bake) -> None:
     assert card["base"]["linkage"][0]["linkage"] == "static"
 
 
+def test_a_demo_is_a_program_of_the_userland(made: Path, bake: Bake) -> None:
+    """The server is 64-bit and static, the demo 32-bit: it loads the base's own libraries."""
+    done = bake("demo=nnrt", "board=virt")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.findall(r"^(Add|FFN) on .*largest difference to this program (\S+)$", done.stdout, re.M)
+    assert [name for name, _ in found] == ["Add", "FFN"] and all(float(off) < 1e-4 for _, off in found), done.stdout
+    program = next(made.glob("native/nnrt-demo/out/nnrt-demo")).read_bytes()
+    assert program[4] == 1 and struct.unpack_from("<H", program, 18) == (40,)
+
+
 def test_a_64_bit_userland_gets_libraries_and_the_delegate(virt: Built, bake: Bake, tmp_path: Path) -> None:
     """The very libraries of products/virt: same SDK, same options. The base's musl is the one that virt's system has."""
     musl = sandbox.loader_in(next(virt.build.glob("src/musl-arm64-*")) / "tree")
@@ -133,6 +146,19 @@ def test_a_64_bit_userland_gets_libraries_and_the_delegate(virt: Built, bake: Ba
     assert "llama.cpp is shared: userland and programs are arm64-v8a" in done.stdout
     assert facts(folder)["linkage"][0]["linkage"] == "shared"
     assert json.loads((folder / "card.json").read_text())["check"]["ok"]
+
+
+@pytest.mark.long
+def test_a_product_that_asks_for_32_bits(virt: Built, bake: Bake) -> None:
+    """llama.cpp compiled for one ABI more, so it is a long one."""
+    done = bake("check", "board=virt", product="rk3568-arm")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    folder = virt.build / "rk3568-arm"
+    paths = {one["path"] for one in json.loads((folder / "manifest.json").read_text())["files"]}
+    assert {"/vendor/lib/kiln/libllama.so.0", "/vendor/lib/libggml-nnrt.so"} <= paths and not any("lib64" in path for path in paths)
+    head = next(folder.glob("native/llama.cpp/out/bin/llama-server")).read_bytes()[:64]
+    assert head[4] == 1 and struct.unpack_from("<H", head, 18) == (40,)
+    assert facts(folder)["linkage"][0]["linkage"] == "shared" and json.loads((folder / "card.json").read_text())["check"]["ok"]
 
 
 def test_refused_in_one_line_before_anything_is_fetched_or_compiled(bake: Bake, daily: Path, tmp_path: Path) -> None:

@@ -59,8 +59,9 @@ INIT = {"import": ["/vendor/etc/init.rk3568.usb.cfg"], "jobs": [{"name": "pre-in
 
 
 def make(folder: Path, *, bits: int = 32, variant: str = "root", selinux: str = "enforcing", sparse: bool = False, files: int = FILES,
-         musl: Path | None = None) -> Path:
-    """A folder like out/rk3568/packages/phone/images; `sparse` gives its ext4 images as Android sparse ones, `musl` is the loader of a userland that runs."""
+         musl: Path | None = None, libraries: Sequence[Path] = ()) -> Path:
+    """A folder like out/rk3568/packages/phone/images; `sparse` gives its ext4 images as Android sparse ones, `musl` is the loader of a userland
+    that runs, with these `libraries` beside it."""
     folder.mkdir(parents=True)
     (folder / "parameter.txt").write_text(table())
     (folder / "MiniLoaderAll.bin").write_bytes(loader())
@@ -72,6 +73,7 @@ def make(folder: Path, *, bits: int = 32, variant: str = "root", selinux: str = 
     work = folder.with_name(f"{folder.name}.work")
     work.mkdir()
     content = {"system": dict(system(bits, variant, selinux, files * 2 // 3, musl)), "vendor": dict(vendor(bits, files - files * 2 // 3))}
+    content["system"].update((f"/system/{'lib' if bits == 32 else 'lib64'}/{file.name}", file.read_bytes()) for file in libraries)
     for name, size in SIZES.items():
         root = name == "system"
         fill(folder / f"{name}.img", size, content.get(name, {}), mount="" if root else f"/{name}", work=work, folders=TOP if root else (),

@@ -35,6 +35,12 @@ def test_vendor_while_it_fits_else_a_partition(virt: Product, model_in: str, siz
     assert place.room(stock, having(virt, model_in), size, used=used) >= size
 
 
+@pytest.mark.parametrize("model_in,low,high", [("vendor", 1000 * MIB, GIB), ("model", 6 * GIB, 7 * GIB), ("auto", 6 * GIB, 7 * GIB)])
+def test_a_model_that_is_not_known_yet_may_take_the_larger_place(virt: Product, model_in: str, low: int, high: int) -> None:
+    """The budget judges by it before anything is fetched: what has room in the hole must not be refused for vendor's sake."""
+    assert low < place.room(table.parse(parameter(DAYU200)), having(virt, model_in)) < high
+
+
 @pytest.mark.parametrize("model_in,size,says", [
     ("vendor", 800 * MIB, "set image.model_in: model"),
     ("model", 7 * GIB, "a smaller model or recipe"),

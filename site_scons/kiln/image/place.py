@@ -25,10 +25,11 @@ _SPARE = 1 << 20                       # for folders, the service's files and ta
 def room(table: Table, product: Product, model_bytes: int = 0, *, used: int = 0) -> int:
     """The bytes of the largest model that the product's place for it holds; needs nothing but the table and sizes.
 
-    `used` is what vendor holds otherwise, base and binaries, 0 while that is unknown. Raises Refused with the numbers
-    if `model_bytes` do not fit.
+    Where the product leaves the place open, a model that is not known yet may take the larger one. `used` is what vendor
+    holds otherwise, base and binaries, 0 while that is unknown. Raises Refused with the numbers if `model_bytes` do not fit.
     """
-    return _where(table, product, model_bytes, used)[1]
+    found = _where(table, product, model_bytes, used)[1]
+    return found if model_bytes or product.image.model_in != "auto" else max(found, _in_hole(table))
 
 
 def _where(table: Table, product: Product, model_bytes: int, used: int) -> tuple[str, int]:
